@@ -1,0 +1,68 @@
+"""A progress bar of one line on a terminal."""
+
+import shutil
+import sys
+import time
+
+
+class ProgressBar:
+    """Draws the steps of a solver on stderr while it is a terminal; otherwise writes nothing.
+
+    An instance is the `callback` of a solver. It never stops the run, and calling it gives Python the chance
+    to see Ctrl-C between steps, so it is passed whether it draws or not.
+
+    Parameters
+    ----------
+    parts : int
+        How many solves of the same kind follow each other, one for each colour channel. Default 1.
+    """
+
+    def __init__(self, parts: int = 1):
+        self.parts, self.part = parts, 0
+        self.started = time.monotonic()
+        self.active = sys.stderr.isatty()
+
+    def __call__(self, progress) -> bool:
+        """Draw the state of the running solve."""
+        if self.active:
+            fraction = (self.part + int(progress.step) / max(int(progress.max_steps), 1)) / self.parts
+            elapsed = time.monotonic() - self.started
+            left = elapsed * (1 - fraction) / fraction if fraction > 0 else float("inf")
+            state = f"step {int(progress.step)}/{int(progress.max_steps)}"
+            if self.parts > 1:
+                state = f"channel {self.part + 1}/{self.parts} {state}"
+            self._draw(
+                fraction, f"{state} residual {float(progress.residual_norm):.2e} {_clock(left)} left at most"
+            )
+        return False
+
+    def next_part(self) -> None:
+        """Tell that one solve has ended."""
+        self.part += 1
+
+    def close(self) -> None:
+        """Wipe the bar away."""
+        if self.active:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def _draw(self, fraction: float, text: str) -> None:
+        """Write the bar over the one before, cut to the width of the terminal."""
+        room = shutil.get_terminal_size().columns - 1
+        width = min(24, room - len(text) - 3)
+        if width >= 4:
+            done = round(width * min(fraction, 1.0))
+            text = f"[{'#' * done}{'-' * (width - done)}] {text}"
+        sys.stderr.write(f"\r\x1b[K{text[:room]}")
+        sys.stderr.flush()
+
+
+def _clock(seconds: float) -> str:
+    """Write a time span as minutes and seconds.
+
+    >>> _clock(75.2), _clock(float("inf"))
+    ('1:15', '?:??')
+    """
+    if seconds == float("inf"):
+        return "?:??"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

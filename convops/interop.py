@@ -1,0 +1,106 @@
+"""Operators to and from other libraries: SciPy and lineax."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+import scipy.sparse.linalg
+
+from .operators.adapters import from_function, from_matrix
+from .operators.base import LinearOperator
+from .operators.window import shape_of
+
+
+def to_scipy(op: LinearOperator) -> scipy.sparse.linalg.LinearOperator:
+    """Return `op` as a SciPy LinearOperator over flat vectors.
+
+    >>> import convops as co
+    >>> S = co.to_scipy(co.convolution([1.0, 2.0], 3))
+    >>> print(S.matvec([1.0, 0.0, 0.0]))
+    [2. 0. 0.]
+    """
+
+    def columns(x: np.ndarray) -> np.ndarray:
+        return np.asarray(op @ x.reshape(op.shape[1], -1))
+
+    def adjoint_columns(y: np.ndarray) -> np.ndarray:
+        return np.asarray(op.H @ y.reshape(op.shape[0], -1))
+
+    return scipy.sparse.linalg.LinearOperator(
+        op.shape,
+        matvec=lambda x: np.asarray(op.matvec(np.ravel(x))),
+        rmatvec=lambda y: np.asarray(op.rmatvec(np.ravel(y))),
+        matmat=columns,
+        rmatmat=adjoint_columns,
+        dtype=np.dtype(op.dtype),
+    )
+
+
+def from_scipy(matrix: Any, in_shape: Any = None, out_shape: Any = None) -> LinearOperator:
+    """Return a SciPy sparse matrix or LinearOperator as an operator on C-order vectors.
+
+    A sparse matrix becomes a `jax.experimental.sparse.BCOO` and stays on the device; a LinearOperator is called back on
+    the host at every product, through `jax.pure_callback`, and is differentiable in the data alone by its rmatvec.
+
+    >>> import scipy.sparse, convops as co
+    >>> A = co.from_scipy(scipy.sparse.eye_array(3, format="csr"))
+    >>> A.shape, A.nnz
+    ((3, 3), 3)
+    """
+    if scipy.sparse.issparse(matrix):
+        from jax.experimental.sparse import BCOO
+
+        coo = matrix.tocoo()
+        coo.sum_duplicates()
+        indices = jnp.asarray(np.stack([coo.row, coo.col], 1))
+        values = jnp.asarray(coo.data if np.issubdtype(coo.dtype, np.inexact) else coo.data.astype(float))
+        return from_matrix(BCOO((values, indices), shape=coo.shape, unique_indices=True), in_shape, out_shape)
+    if not isinstance(matrix, scipy.sparse.linalg.LinearOperator):
+        raise ValueError(f"`matrix` is a {type(matrix).__name__}; give a SciPy sparse matrix or LinearOperator")
+    return _from_linear_operator(matrix, in_shape, out_shape)
+
+
+def _from_linear_operator(
+    matrix: scipy.sparse.linalg.LinearOperator, in_shape: Any, out_shape: Any
+) -> LinearOperator:
+    m, n = matrix.shape
+    in_shape, out_shape = (shape_of(s or size) for s, size in ((in_shape, n), (out_shape, m)))
+    for name, shape, size in (("in_shape", in_shape, n), ("out_shape", out_shape, m)):
+        if math.prod(shape) != size:
+            raise ValueError(f"`{name}` is {shape}, {math.prod(shape)} samples; the operator has {size}")
+    entry = jnp.zeros((), jnp.result_type(matrix.dtype or float, jnp.float32)).dtype
+
+    def called(method: Any, shape: Any) -> Any:
+        def call(x: jax.Array) -> jax.Array:
+            out = jax.ShapeDtypeStruct(shape, jnp.result_type(entry, x.dtype))
+            back = lambda v: np.asarray(method(np.asarray(v).ravel()), out.dtype).reshape(shape)  # noqa: E731
+            return jax.pure_callback(back, out, x, vmap_method="sequential")
+
+        return call
+
+    forward, adjoint = called(matrix.matvec, out_shape), called(matrix.rmatvec, in_shape)
+    function = jax.custom_vjp(forward)
+    function.defvjp(lambda x: (forward(x), None), lambda _, y: (jnp.conj(adjoint(jnp.conj(y))),))
+    return from_function(function, in_shape, entry, adjoint)
+
+
+def to_lineax(op: LinearOperator) -> Any:
+    """Return `op` as a lineax FunctionLinearOperator over arrays of ``in_shape`` (needs the extra `interop`).
+
+    >>> import convops as co
+    >>> co.to_lineax(co.convolution([1.0, 2.0], 3)).out_size()
+    3
+    """
+    try:
+        import lineax
+    except ImportError:
+        raise ImportError("to_lineax() needs lineax: install the extra with pip install 'convops-jax[interop]'") from None
+    tags = [lineax.positive_semidefinite_tag] if "psd" in op.tags else []
+    tags += [lineax.diagonal_tag] if "diagonal" in op.tags else []
+    if "selfadjoint" in op.tags and not jnp.issubdtype(op.dtype, jnp.complexfloating):
+        tags.append(lineax.symmetric_tag)
+    structure = jax.ShapeDtypeStruct(op.in_shape, op.dtype)
+    return lineax.FunctionLinearOperator(op._matvec, structure, tags)

@@ -1,0 +1,333 @@
+"""LinearOperator: a matrix that is a function, a frozen dataclass and a pytree."""
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any, Literal, dataclass_transform
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+if TYPE_CHECKING:
+    import scipy.sparse.linalg
+
+Shape = tuple[int, ...]
+LIMIT = 2 * 2**30  # bytes that an explicit matrix may take unless the caller says otherwise
+
+
+def static(**options: Any) -> Any:
+    """Mark a dataclass field as part of the operator's structure, not one of its arrays."""
+    return dataclasses.field(metadata={"static": True}, **options)
+
+
+@dataclass_transform(
+    frozen_default=True, eq_default=False, kw_only_default=True, field_specifiers=(static, dataclasses.field)
+)
+class LinearOperator:
+    """A linear map between N-D arrays that never builds its matrix.
+
+    Subclasses are frozen dataclasses and pytrees: fields are leaves (arrays, or operators) unless made by
+    `static`. They declare ``in_shape`` and ``out_shape`` and write ``_matvec``, and ``_rmatvec`` where something
+    faster than `jax.linear_transpose` is known. The operator's matrix acts on the C-order vectors of its arrays.
+
+    Examples
+    --------
+    >>> import convops as co
+    >>> A = co.convolution([1.0, 2.0], 3, mode="full")
+    >>> A
+    Convolution R(3) -> R(4), 2 kernel, full, stencil
+    >>> print(A.as_matrix())
+    [[1. 0. 0.]
+     [2. 1. 0.]
+     [0. 2. 1.]
+     [0. 0. 2.]]
+    >>> print(A.H @ (A @ [1.0, 0.0, 0.0]))
+    [5. 2. 0.]
+    """
+
+    in_shape: Shape
+    out_shape: Shape
+    __array_ufunc__ = None  # numpy leaves `array * A` and `array @ A` to the operator
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)(cls)
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        leaves = tuple(f.name for f in fields if "static" not in f.metadata)
+        statics = tuple(f.name for f in fields if "static" in f.metadata)
+        keys = tuple(jax.tree_util.GetAttrKey(name) for name in leaves)
+
+        def flatten(op: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+            return tuple(getattr(op, n) for n in leaves), tuple(getattr(op, n) for n in statics)
+
+        def flatten_with_keys(op: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+            children, structure = flatten(op)
+            return tuple(zip(keys, children, strict=True)), structure
+
+        def unflatten(structure: tuple[Any, ...], children: Any) -> Any:
+            op = object.__new__(cls)  # not through __init__: children may be anything that a tree.map returns
+            for name, value in (*zip(leaves, children, strict=True), *zip(statics, structure, strict=True)):
+                object.__setattr__(op, name, value)
+            return op
+
+        jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+
+    # what a subclass writes
+
+    def _matvec(self, x: jax.Array) -> jax.Array:
+        """Apply to one array of ``in_shape``, unchecked."""
+        raise NotImplementedError(f"{type(self).__name__} does not define _matvec")
+
+    def _rmatvec(self, y: jax.Array) -> jax.Array:
+        """Apply the adjoint to one array of ``out_shape``, unchecked."""
+        like = jax.ShapeDtypeStruct(self.in_shape, jnp.result_type(y.dtype, *self._inexact_leaves()))
+        transpose = jax.linear_transpose(self._matvec, like)
+        out = jax.eval_shape(self._matvec, like)
+        (x,) = transpose(jnp.conj(y).astype(out.dtype))
+        return jnp.conj(x)
+
+    def _fuse_product(self, other: "LinearOperator") -> "LinearOperator | None":
+        """The product self @ other as one simpler operator, or None."""
+        del other
+
+    def _fuse_sum(self, other: "LinearOperator") -> "LinearOperator | None":
+        """The sum self + other as one simpler operator, or None."""
+        del other
+
+    def _scaled(self, factor: jax.Array) -> "LinearOperator | None":
+        """The multiple factor * self as an operator of the same kind, or None."""
+        del factor
+
+    def _as_matrix(self) -> jax.Array:
+        """The (m, n) matrix of C-order vectors; from the columns of the identity unless a subclass knows better."""
+        n = math.prod(self.in_shape)
+        rows = jax.lax.map(lambda j: self._column(j), jnp.arange(n), batch_size=min(n, 64))
+        return rows.T
+
+    def _column(self, j: jax.Array) -> jax.Array:
+        n = math.prod(self.in_shape)
+        unit = jax.nn.one_hot(j, n, dtype=self.dtype).reshape(self.in_shape)
+        return self._matvec(unit).reshape(-1)
+
+    def _coordinates(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Row, column and value of every structurally non-zero entry, or None where only probing tells."""
+
+    # facts
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The matrix's shape (m, n), as SciPy has it."""
+        return math.prod(self.out_shape), math.prod(self.in_shape)
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """The dtype of the matrix's entries: its leaves', or the default float where it has none."""
+        leaves = self._inexact_leaves()
+        return jnp.result_type(*leaves) if leaves else jnp.zeros(()).dtype
+
+    def _inexact_leaves(self) -> list[jax.Array]:
+        return [leaf for leaf in jax.tree.leaves(self) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Facts known to hold: any of 'selfadjoint', 'psd', 'diagonal', 'circulant', 'unitary'."""
+        return frozenset()
+
+    @property
+    def nnz(self) -> int:
+        """Number of structurally non-zero entries of the matrix."""
+        from . import entries
+
+        return len(entries.coordinates(self)[0])
+
+    def nbytes(self, format: str = "dense") -> int:
+        """Bytes that the matrix would take as 'dense', 'csr', 'csc', 'coo' or 'bcoo', or takes as 'operator'."""
+        from . import entries
+
+        return entries.nbytes(self, format)
+
+    def norm(self) -> jax.Array:
+        """Largest singular value, exact where the class knows it, else by power iteration on A^H A."""
+        from .norms import power_iteration
+
+        return power_iteration(self)
+
+    def explain(self) -> str:
+        """What the matrix is, what it would cost, and how it is computed, in words."""
+        m, n = self.shape
+        return f"{self!r}\nmatrix: {m:,} x {n:,} {self.dtype}, {self.nbytes('dense'):,} bytes if it were dense"
+
+    def __repr__(self) -> str:
+        detail = self._detail()
+        return f"{type(self).__name__} {_space(self, self.in_shape)} -> {_space(self, self.out_shape)}" + (
+            f", {detail}" if detail else ""
+        )
+
+    def _detail(self) -> str:
+        return ""
+
+    # products with arrays
+
+    def matvec(self, x: Any) -> jax.Array:
+        """Apply to an array of ``in_shape``, to a flat vector (n,), or to leading batch axes of ``in_shape``.
+
+        Integers become the default float. Raises ValueError for any other shape.
+        """
+        return _mapped(_apply, self, x, self.in_shape, self.out_shape, "x")
+
+    def rmatvec(self, y: Any) -> jax.Array:
+        """Apply the adjoint (conjugate transpose) to ``out_shape``, a flat vector (m,), or leading batch axes."""
+        return _mapped(_apply_adjoint, self, y, self.out_shape, self.in_shape, "y")
+
+    def __call__(self, x: Any) -> jax.Array:
+        """Return `matvec` of x."""
+        return self.matvec(x)
+
+    def __matmul__(self, other: Any) -> Any:
+        """Return the product with another operator, an array of ``in_shape``, (n,) or flat columns (n, k)."""
+        if isinstance(other, LinearOperator):
+            from . import algebra
+
+            return algebra.compose(self, other)
+        x = as_inexact(other, "x")
+        n = self.shape[1]
+        if x.shape in (self.in_shape, (n,)):
+            return self.matvec(x)
+        if x.ndim == 2 and x.shape[0] == n:
+            return self.matvec(x.T.reshape(-1, *self.in_shape)).reshape(x.shape[1], -1).T
+        raise ValueError(
+            f"`x` has shape {x.shape}; A @ x takes {self.in_shape}, ({n},) or columns ({n}, k): "
+            "for leading batch axes use A.matvec(x)"
+        )
+
+    def __rmatmul__(self, other: Any) -> jax.Array:
+        """Return the product x A with flat rows: (m,) or (k, m)."""
+        x = as_inexact(other, "x")
+        if x.ndim not in (1, 2) or x.shape[-1] != self.shape[0]:
+            raise ValueError(f"`x` has shape {x.shape}; x @ A takes rows ({self.shape[0]},) or (k, {self.shape[0]})")
+        return self.T @ x if x.ndim == 1 else (self.T @ x.T).T
+
+    # algebra
+
+    @property
+    def H(self) -> "LinearOperator":
+        """The adjoint (conjugate transpose), lazily; ``A.H.H is A``."""
+        from . import algebra
+
+        return algebra.Adjoint(parent=self, in_shape=self.out_shape, out_shape=self.in_shape)
+
+    @property
+    def T(self) -> "LinearOperator":
+        """The transpose, without conjugation."""
+        return self.conj().H
+
+    def conj(self) -> "LinearOperator":
+        """The operator whose matrix is the complex conjugate; itself where the matrix is real."""
+        from . import algebra
+
+        return algebra.conjugate(self)
+
+    def gram(self) -> "LinearOperator":
+        """The normal operator A^H A."""
+        from . import algebra
+
+        return algebra.gram(self)
+
+    def __add__(self, other: Any) -> "LinearOperator":
+        from . import algebra
+
+        return algebra.add(self, other) if isinstance(other, LinearOperator) else NotImplemented
+
+    def __sub__(self, other: Any) -> "LinearOperator":
+        return self + -other if isinstance(other, LinearOperator) else NotImplemented
+
+    def __neg__(self) -> "LinearOperator":
+        return self * -1.0
+
+    def __mul__(self, factor: Any) -> "LinearOperator":
+        from . import algebra
+
+        return algebra.scale(self, factor)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: Any) -> "LinearOperator":
+        from . import algebra
+
+        return algebra.scale(self, divisor, inverse=True)
+
+    # the matrix itself, and other libraries' operators
+
+    def as_matrix(self, order: Literal["C", "F"] = "C", *, limit: int = LIMIT) -> jax.Array:
+        """Build the dense (m, n) matrix.
+
+        Parameters
+        ----------
+        order : {"C", "F"}
+            Which vectors it acts on: C-order (NumPy's ravel), or F-order (MATLAB's column-major vec).
+        limit : int
+            Bytes above which a MemoryError names the size, before anything is allocated.
+        """
+        from . import entries
+
+        return entries.dense(self, order, limit)
+
+    def to_sparse(self, format: str = "csr", *, order: Literal["C", "F"] = "C", limit: int = LIMIT) -> Any:
+        """Build the matrix with exactly `nnz` entries: 'csr', 'csc', 'coo' (SciPy arrays) or 'bcoo' (jax)."""
+        from . import entries
+
+        return entries.sparse(self, format, order, limit)
+
+    def to_scipy(self) -> "scipy.sparse.linalg.LinearOperator":
+        """Return a SciPy LinearOperator over flat vectors, with matvec, rmatvec and matmat."""
+        from .. import interop
+
+        return interop.to_scipy(self)
+
+    def to_lineax(self) -> Any:
+        """Return a lineax FunctionLinearOperator over arrays of ``in_shape`` (needs the extra `interop`)."""
+        from .. import interop
+
+        return interop.to_lineax(self)
+
+
+@jax.jit
+def _apply(op: LinearOperator, x: jax.Array) -> jax.Array:
+    return op._matvec(x)
+
+
+@jax.jit
+def _apply_adjoint(op: LinearOperator, y: jax.Array) -> jax.Array:
+    return op._rmatvec(y)
+
+
+def _mapped(apply: Any, op: LinearOperator, x: Any, shape: Shape, out: Shape, name: str) -> jax.Array:
+    x = as_inexact(x, name)
+    size = math.prod(shape)
+    if x.shape == shape:
+        return apply(op, x)
+    if x.shape == (size,):
+        return apply(op, x.reshape(shape)).reshape(-1)
+    lead = x.ndim - len(shape)
+    if lead > 0 and x.shape[lead:] == shape:
+        y = jax.vmap(apply, (None, 0))(op, x.reshape(-1, *shape))
+        return y.reshape(*x.shape[:lead], *out)
+    raise ValueError(
+        f"`{name}` has shape {x.shape}; {type(op).__name__} takes {shape}, ({size},), or batch axes before {shape}"
+    )
+
+
+def as_inexact(x: Any, name: str) -> jax.Array:
+    """Return `x` as a real or complex floating array; integers and booleans become the default float."""
+    try:
+        array = jnp.asarray(x)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` is a {type(x).__name__}, not an array of numbers") from None
+    if jnp.issubdtype(array.dtype, jnp.inexact):
+        return array
+    return array.astype(jnp.zeros(()).dtype)
+
+
+def _space(op: LinearOperator, shape: Shape) -> str:
+    field = "C" if jnp.issubdtype(op.dtype, jnp.complexfloating) else "R"
+    return f"{field}({', '.join(map(str, shape))})"

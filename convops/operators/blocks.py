@@ -1,0 +1,306 @@
+"""Operators of blocks: stacks, block diagonal, Kronecker product, and a batch of one operator."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .base import LinearOperator, Shape, static
+
+
+class VerticalStack(LinearOperator):
+    """Operators on the same input, their outputs one after the other."""
+
+    blocks: tuple[LinearOperator, ...]
+    in_shape: Shape = static()
+    out_shape: Shape = static()
+
+    def _matvec(self, x: jax.Array) -> jax.Array:
+        return _join([b._matvec(x) for b in self.blocks], self.out_shape)
+
+    def _rmatvec(self, y: jax.Array) -> jax.Array:
+        parts = _split(y, [b.out_shape for b in self.blocks])
+        found = [b._rmatvec(part) for b, part in zip(self.blocks, parts, strict=True)]
+        return sum(found[1:], found[0])
+
+    def conj(self) -> LinearOperator:
+        return vstack([b.conj() for b in self.blocks])
+
+    @property
+    def nnz(self) -> int:
+        return sum(b.nnz for b in self.blocks)
+
+    def norm(self) -> jax.Array:
+        """Root of the sum of the blocks' squared norms: an upper bound."""
+        return jnp.sqrt(sum((b.norm() ** 2 for b in self.blocks), jnp.zeros(())))
+
+    def _as_matrix(self) -> jax.Array:
+        return jnp.concatenate([b._as_matrix() for b in self.blocks], 0)
+
+    def _coordinates(self) -> Any:
+        return _shifted(self.blocks, rows=True, columns=False)
+
+    def _detail(self) -> str:
+        return f"{len(self.blocks)} blocks"
+
+
+class BlockDiagonal(LinearOperator):
+    """Operators side by side, each with an input and an output of its own."""
+
+    blocks: tuple[LinearOperator, ...]
+    in_shape: Shape = static()
+    out_shape: Shape = static()
+
+    def _matvec(self, x: jax.Array) -> jax.Array:
+        parts = _split(x, [b.in_shape for b in self.blocks])
+        return _join([b._matvec(p) for b, p in zip(self.blocks, parts, strict=True)], self.out_shape)
+
+    def _rmatvec(self, y: jax.Array) -> jax.Array:
+        parts = _split(y, [b.out_shape for b in self.blocks])
+        return _join([b._rmatvec(p) for b, p in zip(self.blocks, parts, strict=True)], self.in_shape)
+
+    def conj(self) -> LinearOperator:
+        return block_diagonal([b.conj() for b in self.blocks])
+
+    @property
+    def tags(self) -> frozenset[str]:
+        common = frozenset.intersection(*(b.tags for b in self.blocks))
+        return common & {"selfadjoint", "psd", "diagonal", "unitary"}
+
+    @property
+    def nnz(self) -> int:
+        return sum(b.nnz for b in self.blocks)
+
+    def norm(self) -> jax.Array:
+        return jnp.max(jnp.stack([b.norm() for b in self.blocks]))
+
+    def _as_matrix(self) -> jax.Array:
+        return jax.scipy.linalg.block_diag(*(b._as_matrix() for b in self.blocks))
+
+    def _coordinates(self) -> Any:
+        return _shifted(self.blocks, rows=True, columns=True)
+
+    def _detail(self) -> str:
+        return f"{len(self.blocks)} blocks"
+
+
+class Batched(LinearOperator):
+    """One operator with a batch of leaves: block diagonal, one example a block."""
+
+    op: LinearOperator
+    in_shape: Shape = static()
+    out_shape: Shape = static()
+
+    def _matvec(self, x: jax.Array) -> jax.Array:
+        return jax.vmap(lambda op, part: op._matvec(part))(self.op, x)
+
+    def _rmatvec(self, y: jax.Array) -> jax.Array:
+        return jax.vmap(lambda op, part: op._rmatvec(part))(self.op, y)
+
+    def conj(self) -> LinearOperator:
+        return batched(jax.vmap(lambda op: op.conj())(self.op))
+
+    def norm(self) -> jax.Array:
+        return jnp.max(jax.vmap(lambda op: op.norm())(self.op))
+
+    def _examples(self) -> list[LinearOperator]:
+        return [jax.tree.map(lambda leaf, i=i: leaf[i], self.op) for i in range(self.in_shape[0])]
+
+    @property
+    def tags(self) -> frozenset[str]:
+        return BlockDiagonal.tags.fget(block_diagonal(self._examples()))  # type: ignore[attr-defined]
+
+    @property
+    def nnz(self) -> int:
+        return sum(op.nnz for op in self._examples())
+
+    def _as_matrix(self) -> jax.Array:
+        blocks = jax.vmap(lambda op: op._as_matrix())(self.op)
+        return jax.scipy.linalg.block_diag(*blocks)
+
+    def _coordinates(self) -> Any:
+        return _shifted(self._examples(), rows=True, columns=True)
+
+    def _detail(self) -> str:
+        return f"{self.in_shape[0]} of {self.op!r}"
+
+
+class Kronecker(LinearOperator):
+    """A (x) B on arrays of shape (A.in_shape, B.in_shape): vec(A X B^T) in C order."""
+
+    left: LinearOperator
+    right: LinearOperator
+    in_shape: Shape = static()
+    out_shape: Shape = static()
+
+    def _matvec(self, x: jax.Array) -> jax.Array:
+        return _along(x, self.left._matvec, self.right._matvec, self.left.in_shape, self.right.in_shape, self.out_shape)
+
+    def _rmatvec(self, y: jax.Array) -> jax.Array:
+        left, right = self.left, self.right
+        return _along(y, left._rmatvec, right._rmatvec, left.out_shape, right.out_shape, self.in_shape)
+
+    def conj(self) -> LinearOperator:
+        return kronecker(self.left.conj(), self.right.conj())
+
+    @property
+    def tags(self) -> frozenset[str]:
+        return self.left.tags & self.right.tags & {"selfadjoint", "psd", "diagonal", "unitary"}
+
+    @property
+    def nnz(self) -> int:
+        return self.left.nnz * self.right.nnz
+
+    def norm(self) -> jax.Array:
+        return self.left.norm() * self.right.norm()
+
+    def _as_matrix(self) -> jax.Array:
+        return jnp.kron(self.left._as_matrix(), self.right._as_matrix())
+
+    def _coordinates(self) -> Any:
+        left, right = self.left._coordinates(), self.right._coordinates()
+        if left is None or right is None:
+            return None
+        m, n = self.right.shape
+        rows, columns = (
+            (a[:, None] * size + b[None, :]).ravel()
+            for a, b, size in zip(left[:2], right[:2], (m, n), strict=True)
+        )
+        return rows, columns, np.outer(left[2], right[2]).ravel()
+
+    def _detail(self) -> str:
+        return f"{self.left!r} (x) {self.right!r}"
+
+
+def vstack(ops: Sequence[LinearOperator]) -> LinearOperator:
+    """Stack operators with one input vertically.
+
+    The output has a new first axis where the blocks' ``out_shape`` agree, and is flat otherwise.
+
+    >>> import convops as co
+    >>> co.vstack([co.identity(3), co.convolution([1.0, 1.0], 3)]).out_shape
+    (2, 3)
+    """
+    ops = _checked(ops, "in_shape")
+    return VerticalStack(blocks=ops, in_shape=ops[0].in_shape, out_shape=_stacked([b.out_shape for b in ops]))
+
+
+def hstack(ops: Sequence[LinearOperator]) -> LinearOperator:
+    """Stack operators with one output horizontally: the sum of each applied to its own input.
+
+    The input has a new first axis where the blocks' ``in_shape`` agree, and is flat otherwise.
+
+    >>> import convops as co
+    >>> co.hstack([co.identity(3), co.convolution([1.0, 1.0], 3)]).shape
+    (3, 6)
+    """
+    return vstack([b.H for b in _checked(ops, "out_shape")]).H
+
+
+def block_diagonal(ops: Sequence[LinearOperator]) -> LinearOperator:
+    """Put operators on the diagonal of a block matrix, shapes as in `vstack` and `hstack`.
+
+    >>> import convops as co
+    >>> co.block_diagonal([co.identity(2), co.convolution([1.0, 1.0], 3, mode="full")]).shape
+    (6, 5)
+    """
+    ops = _checked(ops, None)
+    return BlockDiagonal(
+        blocks=ops, in_shape=_stacked([b.in_shape for b in ops]), out_shape=_stacked([b.out_shape for b in ops])
+    )
+
+
+def kronecker(left: LinearOperator, right: LinearOperator) -> LinearOperator:
+    """Return the Kronecker product, acting on arrays of shape ``(*left.in_shape, *right.in_shape)``.
+
+    >>> import convops as co
+    >>> co.kronecker(co.identity(2), co.convolution([1.0, 1.0], 3)).in_shape
+    (2, 3)
+    """
+    return Kronecker(
+        left=left,
+        right=right,
+        in_shape=left.in_shape + right.in_shape,
+        out_shape=left.out_shape + right.out_shape,
+    )
+
+
+def batched(ops: LinearOperator | Sequence[LinearOperator]) -> LinearOperator:
+    """Return the block diagonal of a batch of operators of one structure, one example a block.
+
+    Parameters
+    ----------
+    ops : LinearOperator or sequence of them
+        What `jax.vmap` of a factory returns (every leaf with a leading batch axis), or operators that differ in
+        their arrays alone.
+
+    Returns
+    -------
+    LinearOperator
+        From ``(batch, *in_shape)`` to ``(batch, *out_shape)``.
+
+    Examples
+    --------
+    >>> import jax, jax.numpy as jnp, convops as co
+    >>> kernels = jnp.asarray([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    >>> A = co.batched(jax.vmap(lambda k: co.convolution(k, 4))(kernels))
+    >>> A.in_shape, A.shape
+    ((3, 4), (12, 12))
+    """
+    if not isinstance(ops, LinearOperator):
+        blocks = _checked(ops, None)
+        if len({jax.tree.structure(b) for b in blocks}) > 1:
+            raise ValueError("`ops` differ in structure; batched() takes operators of one structure: use block_diagonal()")
+        ops = jax.tree.map(lambda *leaves: jnp.stack(leaves), *blocks)
+    leading = {leaf.shape[0] if leaf.ndim else None for leaf in jax.tree.leaves(ops)}
+    if len(leading) != 1 or None in leading:
+        raise ValueError(f"`ops` has leaves with leading axes {leading}; build it with jax.vmap over a factory")
+    (size,) = leading
+    return Batched(op=ops, in_shape=(size, *ops.in_shape), out_shape=(size, *ops.out_shape))
+
+
+def _checked(ops: Any, equal: str | None) -> tuple[LinearOperator, ...]:
+    ops = tuple(ops)
+    if not ops or not all(isinstance(op, LinearOperator) for op in ops):
+        raise ValueError("`ops` must be a non-empty sequence of operators")
+    if equal:
+        for a, b in pairwise(ops):
+            if getattr(a, equal) != getattr(b, equal):
+                raise ValueError(f"`ops` must agree in {equal}; got {getattr(a, equal)} and {getattr(b, equal)}")
+    return ops
+
+
+def _stacked(shapes: list[Shape]) -> Shape:
+    if len(set(shapes)) == 1:
+        return (len(shapes), *shapes[0])
+    return (sum(map(math.prod, shapes)),)
+
+
+def _join(parts: list[jax.Array], shape: Shape) -> jax.Array:
+    if len({part.shape for part in parts}) == 1:
+        return jnp.stack(parts)
+    return jnp.concatenate([part.reshape(-1) for part in parts]).reshape(shape)
+
+
+def _split(x: jax.Array, shapes: list[Shape]) -> list[jax.Array]:
+    ends = np.cumsum([math.prod(s) for s in shapes])[:-1]
+    return [part.reshape(s) for part, s in zip(jnp.split(x.reshape(-1), ends), shapes, strict=True)]
+
+
+def _along(x: jax.Array, left: Any, right: Any, head: Shape, tail: Shape, out: Shape) -> jax.Array:
+    columns = jax.vmap(right)(x.reshape(-1, *tail)).reshape(math.prod(head), -1)
+    return jax.vmap(lambda column: left(column.reshape(head)).reshape(-1), 1, 1)(columns).reshape(out)
+
+
+def _shifted(blocks: Sequence[LinearOperator], rows: bool, columns: bool) -> Any:
+    found = [b._coordinates() for b in blocks]
+    if any(f is None for f in found):
+        return None
+    tops = np.cumsum([0, *(b.shape[0] for b in blocks)]) * rows
+    lefts = np.cumsum([0, *(b.shape[1] for b in blocks)]) * columns
+    parts = [(r + top, c + left, v) for (r, c, v), top, left in zip(found, tops, lefts, strict=False)]
+    return tuple(np.concatenate(p) for p in zip(*parts, strict=True))

@@ -1,0 +1,143 @@
+"""Convolution by FFT: y = F^-1 (K . F x), the kernel's spectrum K kept in the operator.
+
+The taps sit at (d m - start) mod F, so that the first output sample is sample 0 of the transform. A periodic axis
+uses F = N; any other is padded to the next fast length at which nothing that the window keeps wraps around,
+F >= N + L - 1 - start and F > start + reach, where L is the dilated kernel's length. Real kernels use the real transform, and act on the
+real and the imaginary part of a complex signal separately.
+"""
+
+import math
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ..boundary import extend, fold
+from ..window import Window
+
+
+def prepare(kernel: jax.Array, window: Window) -> jax.Array | None:
+    """Return the kernel's spectrum: half of it (real transform) for a real kernel."""
+    return None if window.empty else _spectrum(kernel, window)
+
+
+def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, taps: None = None) -> jax.Array:
+    """Convolve the trailing axes of `x`."""
+    del taps
+    if _splits(kernel, x):
+        real, imag = (forward(kernel, data, part, window) for part in (x.real, x.imag))
+        return lax.complex(real, imag)
+    product = _multiply(data, _transform(extend(x, window, _padded(window)), kernel, window), kernel, window)
+    y = _back(product, kernel, window)
+    lead = y.ndim - window.ndim
+    stops = [r + 1 for r in window.reach]
+    return lax.slice(y, [0] * y.ndim, [*y.shape[:lead], *stops], [*[1] * lead, *window.step])
+
+
+def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, taps: None = None) -> jax.Array:
+    """Multiply by the conjugated spectrum between the transforms, then fold the extension back."""
+    del taps
+    if _splits(kernel, y):
+        real, imag = (adjoint(kernel, data, part, window) for part in (y.real, y.imag))
+        return lax.complex(real, imag)
+    lead = y.ndim - window.ndim
+    spread = [(0, 0, 0)] * lead + [(0, 0, s - 1) for s in window.step]
+    if any(s > 1 for s in window.step):
+        y = lax.pad(y, jnp.zeros((), y.dtype), spread)
+    conjugate = jnp.conj(data)
+    if kernel.ndim > window.ndim:
+        conjugate = jnp.swapaxes(conjugate, 0, 1)
+    x = _back(_multiply(conjugate, _transform(y, kernel, window), kernel, window), kernel, window)
+    sizes = [_source(window, a) for a in range(window.ndim)]
+    x = lax.slice(x, [0] * x.ndim, [*x.shape[:lead], *sizes])
+    return fold(x, window, _padded(window))
+
+
+def describe(window: Window, itemsize: int) -> str:
+    """FFT lengths, and what one application takes beside its input and output."""
+    lengths = _lengths(window)
+    size = math.prod(lengths) * itemsize
+    return f"FFT lengths {' x '.join(map(str, lengths))}; spectra of about {size:,} bytes a signal"
+
+
+@lru_cache(maxsize=1024)
+def fast_length(n: int) -> int:
+    """Smallest 11-smooth length of at least `n`, for which the FFT is fast.
+
+    >>> fast_length(263)
+    264
+    """
+    while True:
+        rest = n
+        for p in (2, 3, 5, 7, 11):
+            while rest % p == 0:
+                rest //= p
+        if rest == 1:
+            return n
+        n += 1
+
+
+def _padded(window: Window) -> tuple[bool, ...]:
+    """The axes extended by copying: all that read beyond the signal, but for periodic ones and zeros."""
+    return tuple(e and b != "wrap" for e, b in zip(window.extended, window.boundary, strict=True))
+
+
+def _source(window: Window, axis: int) -> int:
+    """Length of what is transformed along an axis, before padding with zeros."""
+    return window.source[axis] if _padded(window)[axis] else window.signal[axis]
+
+
+def _start(window: Window, axis: int) -> int:
+    return window.offset[axis] if _padded(window)[axis] else window.start[axis]
+
+
+@lru_cache(maxsize=1024)
+def _lengths(window: Window) -> tuple[int, ...]:
+    """Transform length along each axis."""
+    lengths = []
+    for axis, boundary in enumerate(window.boundary):
+        n, start = _source(window, axis), _start(window, axis)
+        enough = max(n, n + window.length[axis] - 1 - start, start + window.reach[axis] + 1)
+        lengths.append(n if boundary == "wrap" else fast_length(enough))
+    return tuple(lengths)
+
+
+def _spectrum(kernel: jax.Array, window: Window) -> jax.Array:
+    lengths = _lengths(window)
+    lead = kernel.shape[: kernel.ndim - window.ndim]
+    places = [
+        (d * np.arange(k) - _start(window, axis)) % f
+        for axis, (d, k, f) in enumerate(zip(window.dilation, window.kernel, lengths, strict=True))
+    ]
+    grid = jnp.zeros((*lead, *lengths), kernel.dtype)
+    grid = grid.at[(..., *np.ix_(*places))].add(kernel)
+    return _transform(grid, kernel, window)
+
+
+def _axes(window: Window) -> tuple[int, ...]:
+    return tuple(range(-window.ndim, 0))
+
+
+def _transform(x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+    transform = jnp.fft.fftn if jnp.iscomplexobj(kernel) else jnp.fft.rfftn
+    return transform(x, _lengths(window), _axes(window))
+
+
+def _back(spectrum: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+    transform = jnp.fft.ifftn if jnp.iscomplexobj(kernel) else jnp.fft.irfftn
+    return transform(spectrum, _lengths(window), _axes(window))
+
+
+def _splits(kernel: jax.Array, x: jax.Array) -> bool:
+    return jnp.iscomplexobj(x) and not jnp.iscomplexobj(kernel)
+
+
+def _multiply(spectrum: jax.Array, x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+    """Multiply frequency by frequency; with channels, by the (out, in) matrix at each frequency."""
+    if kernel.ndim == window.ndim:
+        return spectrum * x
+    carried = x.ndim - 1 - window.ndim
+    spectrum = spectrum.reshape(*spectrum.shape[:2], *(1,) * carried, *spectrum.shape[2:])
+    return jnp.einsum("oi...,i...->o...", spectrum, x, precision=lax.Precision.HIGHEST)

@@ -1,0 +1,192 @@
+"""Convolution: the window of a convolution as an operator, its engine chosen and prepared by `build`."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import fusion, window_matrix
+from .base import LinearOperator, Shape, static
+from .engines import ENGINES
+from .engines.choose import choose
+from .norms import convolution_norm
+from .window import Window
+
+Taps = tuple[tuple[int, ...], ...]
+
+
+class Convolution(LinearOperator):
+    """A window of the convolution with a kernel; built by `convolution` or `correlation`.
+
+    ``kernel`` holds the taps, ``data`` what the engine keeps beside them (the spectrum): differentiate through the
+    factory, which makes one from the other.
+    """
+
+    kernel: jax.Array
+    data: Any
+    in_shape: Shape = static()
+    out_shape: Shape = static()
+    window: Window = static()
+    axes: tuple[int, ...] = static()
+    channels: bool = static()
+    method: str = static()
+    requested: str = static()
+    taps: Taps | None = static()
+    facts: frozenset[str] = static(default=frozenset())
+
+    def _matvec(self, x: jax.Array) -> jax.Array:
+        return self._computed(ENGINES[self.method].forward, x, self.out_shape)
+
+    def _rmatvec(self, y: jax.Array) -> jax.Array:
+        return self._computed(ENGINES[self.method].adjoint, y, self.in_shape)
+
+    def _computed(self, engine: Any, x: jax.Array, shape: Shape) -> jax.Array:
+        """Apply an engine's function along the last axes, half precision computed in single."""
+        dtype = jnp.result_type(self.kernel, x)
+        if self.window.empty:
+            return jnp.zeros(shape, dtype)
+        wide = jnp.promote_types(dtype, jnp.float32)
+        last = tuple(range(-self.window.ndim, 0))
+        x = jnp.moveaxis(x.astype(jnp.promote_types(x.dtype, jnp.float32)), self.axes, last)
+        kernel = self.kernel.astype(jnp.promote_types(self.kernel.dtype, jnp.float32))
+        y = engine(kernel, self.data, x, self.window, self.taps)
+        return jnp.moveaxis(y.astype(wide), last, self.axes).astype(dtype)
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        return self.kernel.dtype
+
+    def _inexact_leaves(self) -> list[jax.Array]:
+        return [self.kernel]
+
+    @property
+    def tags(self) -> frozenset[str]:
+        return self.facts | ({"circulant"} if self.window.circulant and not self.channels else set())
+
+    @property
+    def nnz(self) -> int:
+        return window_matrix.count(self._counted(), self.window, self._layout())
+
+    def _counted(self) -> np.ndarray:
+        """The kernel as numbers; all ones where it is traced."""
+        if isinstance(self.kernel, jax.core.Tracer):
+            return np.ones(self.kernel.shape)
+        return np.asarray(self.kernel)
+
+    def norm(self) -> jax.Array:
+        """Largest singular value: exact for a periodic boundary, else a bound that is never below it."""
+        return convolution_norm(self)
+
+    def conj(self) -> LinearOperator:
+        return rebuild(self, jnp.conj(self.kernel)) if jnp.iscomplexobj(self.kernel) else self
+
+    def gram(self) -> LinearOperator:
+        fused = fusion.gram(self)
+        return super().gram() if fused is None else fused
+
+    def _scaled(self, factor: jax.Array) -> LinearOperator:
+        return rebuild(self, factor * self.kernel)
+
+    def _fuse_product(self, other: LinearOperator) -> LinearOperator | None:
+        return fusion.product(self, other) if isinstance(other, Convolution) else None
+
+    def _fuse_sum(self, other: LinearOperator) -> LinearOperator | None:
+        return fusion.total(self, other) if isinstance(other, Convolution) else None
+
+    def _layout(self) -> window_matrix.Layout:
+        return window_matrix.Layout(self.in_shape, self.out_shape, self.axes, self.channels)
+
+    def _as_matrix(self) -> jax.Array:
+        return window_matrix.dense(self.kernel, self.window, self._layout())
+
+    def _coordinates(self) -> Any:
+        return window_matrix.coordinates(np.asarray(self.kernel), self.window, self._layout())
+
+    def explain(self) -> str:
+        m, n = self.shape
+        item = jnp.dtype(self.dtype).itemsize
+        reason = choose(self.window, _tap_count(self.window, sparse_taps(self.kernel, self.window)))[1]
+        reason = reason if self.requested == "auto" else "asked for by `method`"
+        spread = {
+            "fourier": "a NaN or infinity in the input spreads to the whole output, and rounding errors are relative to "
+            "its largest entry",
+            "stencil": "a NaN or infinity in the input stays within the kernel's reach",
+        }
+        return (
+            f"{self!r}\n"
+            f"matrix: {m:,} x {n:,} {self.dtype}, {self.nnz:,} non-zero entries; {self.nbytes('dense'):,} bytes dense, "
+            f"{self.nbytes('csr'):,} as CSR, {self.nbytes('operator'):,} as this operator\n"
+            f"engine: {self.method} ({reason}); {ENGINES[self.method].describe(self.window, item)}\n"
+            f"numerics: {spread[self.method]}"
+        )
+
+    def _detail(self) -> str:
+        kernel = "x".join(map(str, self.kernel.shape))
+        return f"{kernel} kernel, {self.window.describe()}, {self.method}"
+
+
+def build(
+    kernel: jax.Array,
+    window: Window,
+    in_shape: Shape,
+    axes: tuple[int, ...],
+    *,
+    channels: bool = False,
+    method: str = "auto",
+    facts: frozenset[str] = frozenset(),
+) -> Convolution:
+    """Return the operator of a window, with its engine chosen and prepared."""
+    if method != "auto" and method not in ENGINES:
+        raise ValueError(f"`method` is {method!r}; accepted are 'auto', {', '.join(map(repr, ENGINES))}")
+    taps = sparse_taps(kernel, window)
+    chosen = choose(window, _tap_count(window, taps))[0] if method == "auto" else method
+    wide = kernel.astype(jnp.promote_types(kernel.dtype, jnp.float32))
+    out = list(in_shape)
+    for axis, size in zip(axes, window.count, strict=True):
+        out[axis] = size
+    if channels:
+        out[0] = kernel.shape[0]
+    return Convolution(
+        kernel=kernel,
+        data=ENGINES[chosen].prepare(wide, window),
+        in_shape=in_shape,
+        out_shape=tuple(out),
+        window=window,
+        axes=axes,
+        channels=channels,
+        method=chosen,
+        requested=method,
+        taps=taps if chosen == "stencil" else None,
+        facts=facts,
+    )
+
+
+def rebuild(
+    op: Convolution, kernel: jax.Array, window: Window | None = None, method: str | None = None
+) -> Convolution:
+    """Return `op` with another kernel, and another window and method if given."""
+    return build(
+        kernel,
+        op.window if window is None else window,
+        op.in_shape,
+        op.axes,
+        channels=op.channels,
+        method=op.requested if method is None else method,
+    )
+
+
+def sparse_taps(kernel: jax.Array, window: Window) -> Taps | None:
+    """The non-zero taps of a concrete kernel, where at most a third are; None stands for all."""
+    if isinstance(kernel, jax.core.Tracer):
+        return None
+    lead = tuple(range(kernel.ndim - window.ndim))
+    places = np.argwhere((np.asarray(kernel) != 0).any(lead))
+    if 3 * len(places) > math.prod(window.kernel):
+        return None
+    return tuple(tuple(map(int, place)) for place in places)
+
+
+def _tap_count(window: Window, taps: Taps | None) -> int:
+    return math.prod(window.kernel) if taps is None else len(taps)

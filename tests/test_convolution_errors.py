@@ -1,0 +1,141 @@
+"""What is refused, and that the text names the argument, what came and what is accepted."""
+
+import numpy as np
+import pytest
+
+import convops as co
+
+MAKERS = {
+    "convolution": lambda *kernel, **options: co.convolution(np.ones(kernel), (5, 6), **options),
+    "correlation": lambda *kernel, **options: co.correlation(np.ones(kernel), (5, 6), **options),
+    "kernel_operator": lambda *kernel, **options: co.kernel_operator(np.ones((5, 6)), kernel, **options),
+}
+every_maker = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+
+
+def names(*words):
+    """A pattern that finds the words in this order, whatever stands between."""
+    return "(?s)" + ".*".join(words)
+
+
+@every_maker
+@pytest.mark.parametrize("mode", ["full", "valid"])
+@pytest.mark.parametrize("boundary", ["wrap", "antireflect", ("zero", "edge")])
+def test_full_and_valid_take_zero_only(make, mode, boundary):
+    with pytest.raises(ValueError, match=names("`boundary`", "zero")) as caught:
+        make(2, 3, mode=mode, boundary=boundary)
+    assert mode in str(caught.value)
+
+
+@every_maker
+@pytest.mark.parametrize(
+    ("argument", "accepted"),
+    [
+        ("mode", ["full", "same", "valid"]),
+        ("boundary", ["zero", "wrap", "symmetric", "reflect", "edge", "antireflect"]),
+        ("origin", ["center", "scipy"]),
+        ("method", ["auto", "stencil", "fourier"]),
+    ],
+)
+def test_unknown_names_get_the_accepted_list(make, argument, accepted):
+    with pytest.raises(ValueError, match=names(f"`{argument}`", "nonsense")) as caught:
+        make(2, 3, **{argument: "nonsense"})
+    assert all(name in str(caught.value) for name in accepted)
+
+
+@every_maker
+@pytest.mark.parametrize("kernel", [(0, 3), (2, 0), (0,)])
+def test_empty_kernels(make, kernel):
+    with pytest.raises(ValueError, match="`kernel(_shape)?`"):
+        make(*kernel)
+
+
+@every_maker
+@pytest.mark.parametrize("origin", [-1, 2, 3, (0, 3), (2, 0), (-1, 0)])
+def test_origin_outside_the_kernel(make, origin):
+    with pytest.raises(ValueError, match="`origin`"):
+        make(2, 3, origin=origin)
+
+
+def test_origin_outside_a_dilated_kernel():
+    """`origin` counts elements of the kernel, not the holes between them."""
+    with pytest.raises(ValueError, match="`origin`"):
+        co.convolution(np.ones(3), 9, dilation=3, origin=4)
+
+
+@every_maker
+@pytest.mark.parametrize("argument", ["stride", "dilation"])
+@pytest.mark.parametrize("value", [0, -1, (1, 0), 1.5])
+def test_stride_and_dilation_are_positive_integers(make, argument, value):
+    with pytest.raises((ValueError, TypeError), match=f"`{argument}`"):
+        make(2, 3, **{argument: value})
+
+
+@every_maker
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("boundary", ("wrap", "zero", "zero")),
+        ("origin", (0,)),
+        ("stride", (1, 1, 1)),
+        ("dilation", (2,)),
+    ],
+)
+def test_tuples_have_one_entry_a_kernel_axis(make, argument, value):
+    with pytest.raises(ValueError, match=f"`{argument}`"):
+        make(2, 3, **{argument: value})
+
+
+@every_maker
+@pytest.mark.parametrize("axes", [(0, 0), (0, -2), (0, 2), (-3, 0), (0,), (0, 1, 1)])
+def test_axes(make, axes):
+    with pytest.raises(ValueError, match="`axes`"):
+        make(2, 3, axes=axes)
+
+
+@every_maker
+def test_a_kernel_has_no_more_axes_than_the_signal(make):
+    with pytest.raises(ValueError, match="`kernel(_shape)?`|`shape`|`signal`"):
+        make(2, 3, 2)
+
+
+def test_channels():
+    with pytest.raises(ValueError, match="channels"):  # three input channels in the kernel, two in the signal
+        co.convolution(np.ones((4, 3, 5)), (2, 9), channels=True)
+    with pytest.raises(ValueError, match="channels"):  # no room for the two channel axes
+        co.convolution(np.ones(5), (2, 9), channels=True)
+    with pytest.raises(ValueError, match="channels"):
+        co.kernel_operator(np.ones((2, 9)), (4, 3, 5), channels=True)
+
+
+@pytest.mark.parametrize("shape", [-1, (4, -2), 2.5, "five"])
+def test_signal_shapes(shape):
+    with pytest.raises((ValueError, TypeError), match="`shape`"):
+        co.convolution(np.ones(3), shape)
+
+
+def test_applying_to_the_wrong_shape():
+    operator = co.convolution(np.ones((2, 3)), (5, 6), mode="full")
+    for wrong in [(6, 5), (29,), (3, 5, 5), ()]:
+        with pytest.raises(ValueError, match=names(r"5, 6")):
+            operator.matvec(np.ones(wrong))
+    with pytest.raises(ValueError, match=r"6, 8"):
+        operator.rmatvec(np.ones((5, 6)))
+
+
+def test_at_never_guesses_a_batch_axis():
+    operator = co.convolution(np.ones((2, 3)), (5, 6))
+    with pytest.raises(ValueError, match="matvec"):
+        operator @ np.ones((7, 5, 6))
+
+
+def test_matrices():
+    operator = co.convolution(np.ones((2, 3)), (50, 60))
+    with pytest.raises(ValueError, match=names("`format`", "nonsense")) as caught:
+        operator.to_sparse("nonsense")
+    assert all(name in str(caught.value) for name in ("csr", "csc", "coo", "bcoo"))
+    with pytest.raises(ValueError, match="`order`"):
+        operator.as_matrix(order="nonsense")
+    with pytest.raises((ValueError, MemoryError), match="limit"):
+        operator.as_matrix(limit=1000)
+    assert operator.as_matrix(limit=10**9).shape == (3000, 3000)
