@@ -25,5 +25,9 @@ from .operators.kernel_operator import kernel_operator as kernel_operator
 from .operators.resizing import crop as crop
 from .operators.resizing import downsample as downsample
 from .operators.resizing import pad as pad
+from .solvers.gradient import gradient_descent as gradient_descent
+from .solvers.krylov import cgls as cgls
+from .solvers.solution import Solution as Solution
+from .solvers.tikhonov import tikhonov as tikhonov
 
 __version__ = "0.1.0"

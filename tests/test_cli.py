@@ -268,7 +268,7 @@ def test_deblurring_a_blurred_picture_comes_nearer(folder):
 
 def test_failure_during_the_solve_writes_nothing(folder, capsys, monkeypatch):
     def nothing_finite(A, b, settings, callback):
-        return SimpleNamespace(x=jnp.full(b.shape, jnp.nan), converged=True, status="")
+        return SimpleNamespace(x=jnp.full(b.shape, jnp.nan), converged=True, status="", code=1)
 
     monkeypatch.setattr("convops.cli.deblur.solve", nothing_finite)
     before = set(folder.iterdir())

@@ -46,7 +46,7 @@ def test_unknown_names_get_the_accepted_list(make, argument, accepted):
 @every_maker
 @pytest.mark.parametrize("kernel", [(0, 3), (2, 0), (0,)])
 def test_empty_kernels(make, kernel):
-    with pytest.raises(ValueError, match="`kernel(_shape)?`"):
+    with pytest.raises(ValueError, match=r"`kernel(_shape)?`"):
         make(*kernel)
 
 
@@ -95,7 +95,7 @@ def test_axes(make, axes):
 
 @every_maker
 def test_a_kernel_has_no_more_axes_than_the_signal(make):
-    with pytest.raises(ValueError, match="`kernel(_shape)?`|`shape`|`signal`"):
+    with pytest.raises(ValueError, match=r"`kernel(_shape)?`|`shape`|`signal`"):
         make(2, 3, 2)
 
 

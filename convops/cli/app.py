@@ -10,6 +10,14 @@ from convops.cli.demo import OUTPUT, run_demo
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
+_ABOUT = """Undo blur: convolutions as matrix-free linear operators in JAX, and the solvers that invert them.
+
+\b
+  convops deblur photo.png --psf gaussian:2.0 -o sharp.png
+  convops deblur --demo
+
+`convops deblur --help` explains the options.
+"""
 _HELP = """Undo the blur of a photograph whose point-spread function (PSF) is known.
 
 \b
@@ -47,30 +55,25 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, help=_ABOUT)
 def convops(
     context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ):
-    r"""Undo blur: convolutions as matrix-free linear operators in JAX, and the solvers that invert them.
-
-    \b
-      convops deblur photo.png --psf gaussian:2.0 -o sharp.png
-      convops deblur --demo
-
-    `convops deblur --help` explains the options.
-    """
+    """Print the help where no command is named."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
-@app.command(help=_HELP)
+@app.command(help=_HELP, short_help="Deblur a photograph, or the bundled one (--demo).")
 def deblur(
-    photo: Annotated[Path | None, typer.Argument(help="The blurred photograph.", show_default=False)] = None,
+    photo: Annotated[Path | None, typer.Argument(help="The blurred photograph.", metavar="PHOTO")] = None,
     psf: Annotated[str | None, typer.Option(help=_PSF, metavar="PSF")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the result goes.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where the result goes.", metavar="FILE")
+    ] = None,
     boundary: Annotated[str, typer.Option(help=_BOUNDARY, metavar="NAME")] = "symmetric",
     method: Annotated[str, typer.Option(help=_METHOD, metavar="NAME")] = METHODS[0],
     weight: Annotated[float | None, typer.Option(help=_WEIGHT, metavar="NUMBER")] = None,

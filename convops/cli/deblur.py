@@ -14,6 +14,7 @@ from convops.cli.messages import say
 from convops.cli.progress import ProgressBar
 from convops.cli.psf_option import psf_from_text
 from convops.io import Picture, check_holds, check_output, read_image, write_image
+from convops.solvers.solution import STOPPED
 
 METHODS = ("tikhonov", "cgls", "gradient_descent")
 BOUNDARIES = ("zero", "wrap", "symmetric", "reflect", "edge", "antireflect")
@@ -127,6 +128,8 @@ def solve(A, b, settings: Settings, callback=None) -> co.Solution:
 def _solve_channel(A, b, settings: Settings, bar: ProgressBar) -> np.ndarray:
     """Solve one channel, and say so where tikhonov did not come to its end."""
     solution = solve(A, b, settings, bar)
+    if int(solution.code) == STOPPED:  # the bar never stops a run, so it was Ctrl-C
+        raise KeyboardInterrupt
     if settings.method == "tikhonov" and not bool(solution.converged):
         bar.close()
         say(f"warning: {solution.status}; more --steps or a larger --weight would help")

@@ -1,6 +1,7 @@
 """PNG and JPEG through Pillow."""
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def encode(picture: Picture, suffix: str) -> bytes:
     """Write grey or colour of 8 bits as PNG or JPEG (quality 95), or grey of 16 bits as PNG."""
     values = picture.data[..., 0] if picture.data.ndim == 3 and picture.data.shape[2] == 1 else picture.data
     image = require("PIL.Image", "io").fromarray(np.ascontiguousarray(values, values.dtype.newbyteorder("=")))
-    options = {} if suffix == ".png" else {"quality": 95, "subsampling": 0}
+    options: dict[str, Any] = {} if suffix == ".png" else {"quality": 95, "subsampling": 0}
     if picture.icc is not None:
         options["icc_profile"] = picture.icc
     buffer = BytesIO()

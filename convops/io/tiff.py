@@ -1,6 +1,7 @@
 """TIFF through tifffile."""
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def encode(picture: Picture) -> bytes:
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     colours = (1 if values.ndim == 2 else values.shape[2]) - picture.alpha
-    options = {"planarconfig": "contig"} if values.ndim == 3 else {}
+    options: dict[str, Any] = {"planarconfig": "contig"} if values.ndim == 3 else {}
     if picture.alpha:
         options["extrasamples"] = ["unassalpha"]
     buffer = BytesIO()

@@ -1,0 +1,79 @@
+"""What every solver asks of its arguments, and the defaults that depend on the dtype."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ..operators.base import LinearOperator, as_inexact
+
+
+def data_of(A: LinearOperator, b: Any) -> tuple[jax.Array, bool]:
+    """Return the data in ``out_shape``, and whether they came flat; NaN and infinity are refused."""
+    if not isinstance(A, LinearOperator):
+        raise ValueError(f"`A` is a {type(A).__name__}; give an operator, e.g. co.convolution(psf, shape)")
+    b = as_inexact(b, "b")
+    b = b.astype(jnp.promote_types(jnp.result_type(b, *A._inexact_leaves()), jnp.float32))
+    flat = b.shape != A.out_shape
+    if b.shape not in (A.out_shape, (math.prod(A.out_shape),)):
+        raise ValueError(
+            f"`b` has shape {b.shape}; A maps to {A.out_shape}: give that or a flat vector (jax.vmap takes batches)"
+        )
+    finite(b, "b")
+    return b.reshape(A.out_shape), flat
+
+
+def start_of(A: LinearOperator, x0: Any, dtype: Any) -> jax.Array:
+    """Return the first iterate in ``in_shape``: zeros unless given."""
+    if x0 is None:
+        return jnp.zeros(A.in_shape, dtype)
+    x0 = as_inexact(x0, "x0")
+    if x0.shape not in (A.in_shape, (math.prod(A.in_shape),)):
+        raise ValueError(f"`x0` has shape {x0.shape}; A maps from {A.in_shape}: give that or a flat vector")
+    finite(x0, "x0")
+    return x0.reshape(A.in_shape).astype(dtype)
+
+
+def finite(x: jax.Array, name: str) -> None:
+    """Refuse concrete arrays with NaN or infinite entries."""
+    if not isinstance(x, jax.core.Tracer) and not bool(jnp.all(jnp.isfinite(x))):
+        raise ValueError(f"`{name}` holds NaN or infinite entries; replace them, or leave them out with co.mask")
+
+
+def scalar(value: Any, name: str, dtype: Any) -> jax.Array:
+    """Return a non-negative real number as an array of the real dtype."""
+    if isinstance(value, str):
+        raise ValueError(f"`{name}` is {value!r}; give a non-negative number")
+    number = jnp.asarray(value)
+    if number.ndim != 0 or jnp.iscomplexobj(number):
+        raise ValueError(f"`{name}` has shape {number.shape} and dtype {number.dtype}; give one real number")
+    if not isinstance(number, jax.core.Tracer) and not (jnp.isfinite(number) and number >= 0):
+        raise ValueError(f"`{name}` is {value}; give a non-negative number")
+    return number.astype(jnp.finfo(dtype).dtype)
+
+
+def steps_of(max_steps: Any) -> int:
+    """Return a step limit as an int of at least 0."""
+    if not isinstance(max_steps, int) or max_steps < 0:
+        raise ValueError(f"`max_steps` is {max_steps!r}; give an integer of at least 0")
+    return max_steps
+
+
+def tolerance(rtol: Any, dtype: Any, single: float, double: float) -> jax.Array:
+    """Return the relative tolerance; by default one that the dtype can reach."""
+    real = jnp.finfo(dtype).dtype
+    if rtol is None:
+        rtol = single if jnp.finfo(real).bits <= 32 else double
+    return scalar(rtol, "rtol", real)
+
+
+def inner(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Real part of the inner product sum(conj(a) b)."""
+    return jnp.real(jnp.sum(jnp.conj(a) * b))
+
+
+def length(a: jax.Array) -> jax.Array:
+    """The 2-norm, with a finite gradient at zero."""
+    square = inner(a, a)
+    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)

@@ -1,0 +1,213 @@
+"""Gradient descent with any optax transformation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ..operators.base import LinearOperator
+from .checks import data_of, inner, length, scalar, start_of, steps_of, tolerance
+from .iterate import Progress, solve
+from .solution import CONVERGED, NONFINITE, RUNNING, Solution
+
+POWER_STEPS = 30  # power iterations for the curvature of a penalty
+
+
+class Descent(NamedTuple):
+    """min 1/2 norm(A x - b)^2 + penalty(x), with 1/step the Lipschitz constant of the gradient."""
+
+    A: LinearOperator
+    b: jax.Array
+    x0: jax.Array
+    step: jax.Array
+    threshold: jax.Array
+
+
+class DescentState(NamedTuple):
+    x: jax.Array
+    gradient: jax.Array
+    value: jax.Array
+    residual_norm: jax.Array
+    optimality: jax.Array
+    inner: Any
+    best: jax.Array
+    best_value: jax.Array
+    failed: jax.Array
+
+
+@dataclass(frozen=True)
+class GradientDescent:
+    """x <- project(x + update(gradient)); without an optimizer the update is -gradient / Lipschitz."""
+
+    optimizer: Any
+    penalty: Callable[[jax.Array], jax.Array] | None
+    project: Callable[[jax.Array], jax.Array] | None
+
+    def objective(self, problem: Descent, x: jax.Array) -> jax.Array:
+        r = problem.A._matvec(x) - problem.b
+        value = inner(r, r) / 2
+        return value if self.penalty is None else value + self.penalty(x)
+
+    def measured(self, problem: Descent, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Objective, gradient (the steepest direction, also of a complex x) and residual norm."""
+        r = problem.A._matvec(x) - problem.b
+        value, gradient = inner(r, r) / 2, problem.A._rmatvec(r)
+        if self.penalty is not None:
+            extra, slope = jax.value_and_grad(self.penalty)(x)
+            value, gradient = value + extra, gradient + jnp.conj(slope)
+        return value, gradient, length(r)
+
+    def optimality(self, problem: Descent, x: jax.Array, gradient: jax.Array) -> jax.Array:
+        """Norm of the gradient, or of the projected gradient step over the step length."""
+        if self.project is None:
+            return length(gradient)
+        return length(x - self.project(x - problem.step * gradient)) / problem.step
+
+    def init(self, problem: Descent) -> DescentState:
+        x = problem.x0 if self.project is None else self.project(problem.x0)
+        value, gradient, residual = self.measured(problem, x)
+        held = None if self.optimizer is None else self.optimizer.init(x)
+        optimality = self.optimality(problem, x, gradient)
+        return DescentState(x, gradient, value, residual, optimality, held, x, value, ~jnp.isfinite(value))
+
+    def step(self, problem: Descent, state: DescentState) -> DescentState:
+        held = state.inner
+        if self.optimizer is None:
+            update = -problem.step * state.gradient
+        else:
+            update, held = optax.with_extra_args_support(self.optimizer).update(
+                jnp.conj(state.gradient) if jnp.iscomplexobj(state.x) else state.gradient,
+                held,
+                state.x,
+                value=state.value,
+                grad=state.gradient,
+                value_fn=lambda x: self.objective(problem, x),
+            )
+        x = optax.apply_updates(state.x, update)
+        x = x if self.project is None else self.project(x)
+        value, gradient, residual = self.measured(problem, x)
+        better = value <= state.best_value
+        return DescentState(
+            x,
+            gradient,
+            value,
+            residual,
+            self.optimality(problem, x, gradient),
+            held,
+            jnp.where(better, x, state.best),
+            jnp.where(better, value, state.best_value),
+            ~jnp.isfinite(value),
+        )
+
+    def done(self, problem: Descent, state: DescentState) -> jax.Array:
+        small = state.optimality <= problem.threshold
+        return jnp.where(state.failed, NONFINITE, jnp.where(small, CONVERGED, RUNNING))
+
+    def report(self, problem: Descent, state: DescentState) -> dict[str, jax.Array]:
+        del problem
+        return {
+            "objective": state.value,
+            "gradient_norm": state.optimality,
+            "residual_norm": state.residual_norm,
+        }
+
+
+def gradient_descent(
+    A: LinearOperator,
+    b: Any,
+    *,
+    optimizer: optax.GradientTransformation | None = None,
+    penalty: Callable[[jax.Array], jax.Array] | None = None,
+    project: Callable[[jax.Array], jax.Array] | None = None,
+    x0: Any = None,
+    rtol: Any = None,
+    atol: Any = 0.0,
+    max_steps: int = 1000,
+    loop: str = "while",
+    callback: Callable[[Progress], Any] | None = None,
+) -> Solution:
+    """Minimise 1/2 norm(A x - b)^2 + penalty(x) by gradient steps.
+
+    Parameters
+    ----------
+    A : LinearOperator
+    b : array
+        Data of ``A.out_shape``, or flat; finite.
+    optimizer : optax.GradientTransformation, optional
+        Any of optax's, `optax.lbfgs` included. By default plain steps of length 1/Lipschitz, the constant being
+        ``A.norm()**2`` (exact where the spectrum is known, else a bound) plus the penalty's curvature at x0.
+    penalty : callable, optional
+        A smooth function of x with a real value, weight included. Pass the same function again, not a new lambda, and
+        nothing is compiled anew.
+    project : callable, optional
+        Applied after every step, e.g. `optax.projections.projection_non_negative`.
+    x0 : array, optional
+        First iterate; zeros by default.
+    rtol, atol : float
+        Stop when the gradient's norm (with `project`, that of the projected gradient) is at most
+        max(rtol norm(A^H b), atol). `rtol` is 1e-4 in single and 1e-6 in double precision unless given.
+    max_steps : int
+    loop : {"while", "scan", "chunked"}
+        ``scan`` lets gradients go through the steps.
+    callback : callable, optional
+        Called every few steps with a `Progress`; True stops.
+
+    Returns
+    -------
+    Solution
+        The iterate with the smallest objective; ``history`` has ``objective``, ``gradient_norm``, ``residual_norm``.
+
+    Examples
+    --------
+    >>> import optax, convops as co
+    >>> A = co.convolution([0.25, 0.5, 0.25], 4, boundary="symmetric")
+    >>> nonnegative = optax.projections.projection_non_negative
+    >>> sol = co.gradient_descent(A, [1.25, 2.0, 3.0, 3.75], project=nonnegative, rtol=1e-5)
+    >>> print(sol.x.round(1), bool(sol.converged))
+    [1. 2. 3. 4.] True
+    """
+    b, flat = data_of(A, b)
+    method = GradientDescent(optimizer, penalty, project)
+    first = start_of(A, x0, b.dtype)
+    rtol, atol = tolerance(rtol, b.dtype, 1e-4, 1e-6), scalar(atol, "atol", b.dtype)
+    threshold = jnp.maximum(rtol * length(A.rmatvec(b)), atol)
+    problem = Descent(A, b, first, jnp.ones((), atol.dtype), threshold)
+    if optimizer is None or project is not None:
+        problem = problem._replace(step=1 / _lipschitz(A, first, penalty))
+    run = solve(method, problem, steps_of(max_steps), loop, callback)
+    x = run.state.best if loop != "scan" else run.state.x
+    r = b - A.matvec(x)
+    value = inner(r, r) / 2 + (0 if penalty is None else penalty(x))
+    return Solution(
+        x=x.reshape(-1) if flat else x,
+        converged=run.code == CONVERGED,
+        num_steps=run.steps,
+        residual_norm=length(r),
+        objective=value,
+        history=run.history,
+        code=run.code,
+    )
+
+
+def _lipschitz(A: LinearOperator, x: jax.Array, penalty: Callable[[jax.Array], jax.Array] | None) -> jax.Array:
+    """Lipschitz constant of the gradient: norm(A)^2, and the penalty's largest curvature at x (with 5 % to spare)."""
+    norm = jnp.asarray(_norm(A), jnp.finfo(x.dtype).dtype)
+    constant = jnp.where(norm > 0, norm, 1) ** 2
+    if penalty is None:
+        return constant
+    gradient = jax.grad(penalty)
+
+    def curved(_: int, v: jax.Array) -> jax.Array:
+        w = jax.jvp(gradient, (x,), (v,))[1]
+        size = length(w)
+        return jnp.conj(w) / jnp.where(size > 0, size, 1)
+
+    start = jax.random.normal(jax.random.key(0), x.shape).astype(x.dtype)
+    v = jax.lax.fori_loop(0, POWER_STEPS, curved, start / length(start))
+    return constant + 1.05 * length(jax.jvp(gradient, (x,), (v,))[1])
+
+
+_norm = jax.jit(lambda A: A.norm())
