@@ -7,7 +7,7 @@ from .interop import to_scipy as to_scipy
 from .operators.adapters import from_function as from_function
 from .operators.adapters import from_matrix as from_matrix
 from .operators.base import LinearOperator as LinearOperator
-from .operators.blocks import batched as batched
+from .operators.batching import batched as batched
 from .operators.blocks import block_diagonal as block_diagonal
 from .operators.blocks import hstack as hstack
 from .operators.blocks import kronecker as kronecker

@@ -29,7 +29,8 @@ def to_scipy(op: LinearOperator) -> scipy.sparse.linalg.LinearOperator:
     def adjoint_columns(y: np.ndarray) -> np.ndarray:
         return np.asarray(op.H @ y.reshape(op.shape[0], -1))
 
-    return scipy.sparse.linalg.LinearOperator(
+    make: Any = scipy.sparse.linalg.LinearOperator
+    return make(
         op.shape,
         matvec=lambda x: np.asarray(op.matvec(np.ravel(x))),
         rmatvec=lambda y: np.asarray(op.rmatvec(np.ravel(y))),
@@ -63,9 +64,7 @@ def from_scipy(matrix: Any, in_shape: Any = None, out_shape: Any = None) -> Line
     return _from_linear_operator(matrix, in_shape, out_shape)
 
 
-def _from_linear_operator(
-    matrix: scipy.sparse.linalg.LinearOperator, in_shape: Any, out_shape: Any
-) -> LinearOperator:
+def _from_linear_operator(matrix: scipy.sparse.linalg.LinearOperator, in_shape: Any, out_shape: Any) -> LinearOperator:
     m, n = matrix.shape
     in_shape, out_shape = (shape_of(s or size) for s, size in ((in_shape, n), (out_shape, m)))
     for name, shape, size in (("in_shape", in_shape, n), ("out_shape", out_shape, m)):
@@ -97,7 +96,9 @@ def to_lineax(op: LinearOperator) -> Any:
     try:
         import lineax
     except ImportError:
-        raise ImportError("to_lineax() needs lineax: install the extra with pip install 'convops-jax[interop]'") from None
+        raise ImportError(
+            "to_lineax() needs lineax: install the extra with pip install 'convops-jax[interop]'"
+        ) from None
     tags = [lineax.positive_semidefinite_tag] if "psd" in op.tags else []
     tags += [lineax.diagonal_tag] if "diagonal" in op.tags else []
     if "selfadjoint" in op.tags and not jnp.issubdtype(op.dtype, jnp.complexfloating):

@@ -31,6 +31,4 @@ def assert_same(actual, expected, method="stencil", context="", rtol=None):
     rtol = rtol or (1e-12 if X64 else 1e-5)
     error = np.max(np.abs(actual - expected), initial=0.0)
     scale = np.max(np.abs(expected), initial=1.0)
-    assert error <= rtol * scale, (
-        f"{context}: error {error:.2e} of {scale:.2e}\n{actual}\nexpected\n{expected}"
-    )
+    assert error <= rtol * scale, f"{context}: error {error:.2e} of {scale:.2e}\n{actual}\nexpected\n{expected}"

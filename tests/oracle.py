@@ -158,9 +158,7 @@ def kernel_channels_matrix(signal, kernel_shape, **options):
     return np.kron(np.eye(kernel_shape[0], dtype=np.int64), row)
 
 
-def out_shape(
-    kernel_shape, shape, mode="same", boundary="zero", origin="center", stride=1, dilation=1, axes=None
-):
+def out_shape(kernel_shape, shape, mode="same", boundary="zero", origin="center", stride=1, dilation=1, axes=None):
     """The shape of the result, carried axes included."""
     shape = list(each(shape, 1))
     axes = range(len(shape) - len(kernel_shape), len(shape)) if axes is None else each(axes, 1)

@@ -156,7 +156,7 @@ def direct(plane, kernel, method, weight, boundary="symmetric", steps=None):
     A = co.convolution(kernel, plane.shape, boundary=boundary)
     gradient = co.gradient(plane.shape, boundary="wrap" if boundary == "wrap" else "symmetric")
     if method == "tikhonov":
-        return co.tikhonov(A, plane, L=gradient, weight=weight, max_steps=steps or 200).x
+        return co.tikhonov(A, plane, L=gradient, weight=weight, max_steps=steps or 500).x
     if weight:
         A = co.vstack([A, weight**0.5 * gradient])
         plane = jnp.concatenate([plane.ravel(), jnp.zeros(2 * plane.size, plane.dtype)])
@@ -172,7 +172,7 @@ def direct(plane, kernel, method, weight, boundary="symmetric", steps=None):
 def test_dtype_shape_alpha_and_numbers(folder, capsys, name, dtype, channels):
     data = photo(dtype, channels)
     write_image(f"in.{name}", Picture(data))
-    arguments = ["deblur", f"in.{name}", "--psf", "gaussian:1.2", "-o", f"out.{name}", "--weight", "0.01"]
+    arguments = ["deblur", f"in.{name}", "--psf", "box:4", "-o", f"out.{name}", "--weight", "0.01"]
     assert main(arguments) == 0
     result = read_image(f"out.{name}").data
     assert result.dtype == data.dtype
@@ -180,7 +180,7 @@ def test_dtype_shape_alpha_and_numbers(folder, capsys, name, dtype, channels):
     colours = channels and (channels - 1 if channels in (2, 4) else channels)
     if channels in (2, 4):
         np.testing.assert_array_equal(result[..., -1], data[..., -1])
-    kernel = co.psf.gaussian(1.2, dtype=jnp.float32)
+    kernel = co.psf.box(4, dtype=jnp.float32)
     for index in range(colours or 1):
         plane = data[..., index] if channels else data
         got = result[..., index] if channels else result
@@ -193,17 +193,26 @@ def test_dtype_shape_alpha_and_numbers(folder, capsys, name, dtype, channels):
         assert np.abs(got.astype(float) - plane).max() > 0.01 * np.ptp(plane.astype(float))
 
 
-@pytest.mark.parametrize("method", ["tikhonov", "cgls", "gradient_descent"])
-@pytest.mark.parametrize("boundary", ["symmetric", "wrap", "zero", "antireflect"])
-@pytest.mark.parametrize("weight", [None, 0.02])
+@pytest.mark.parametrize(
+    ("method", "boundary", "weight"),
+    [
+        ("tikhonov", "symmetric", None),
+        ("tikhonov", "wrap", 0.02),
+        ("tikhonov", "antireflect", 0.0001),
+        ("cgls", "symmetric", None),
+        ("cgls", "zero", 0.02),
+        ("gradient_descent", "reflect", None),
+        ("gradient_descent", "wrap", 0.02),
+    ],
+)
 def test_float64_numbers_equal_the_solver(folder, method, boundary, weight):
     np.save("in.npy", photo("float64"))
-    arguments = ["deblur", "in.npy", "--psf", "motion:5,30", "--method", method, "--boundary", boundary]
+    arguments = ["deblur", "in.npy", "--psf", "motion:4,30", "--method", method, "--boundary", boundary]
     given = [] if weight is None else ["--weight", str(weight)]
     assert main([*arguments, *given, "--steps", "15", "-o", "out.npy"]) == 0
     weight = weight if weight is not None else 0.005 if method == "tikhonov" else 0.0
     with jax.enable_x64(True):
-        kernel = co.psf.motion(5.0, 30.0)
+        kernel = co.psf.motion(4.0, 30.0)
         wanted = direct(jnp.asarray(photo("float64")), kernel, method, weight, boundary, 15)
         assert wanted.dtype == jnp.float64
     result = np.load("out.npy")
@@ -212,12 +221,12 @@ def test_float64_numbers_equal_the_solver(folder, method, boundary, weight):
 
 
 def test_psf_files(folder, capsys):
-    kernel = np.asarray(co.psf.disk(2.0))
+    kernel = np.asarray(co.psf.disk(1.5))
     np.save("psf.npy", kernel)
     write_image("psf.tif", Picture(kernel))
     np.save("aside.npy", np.pad(kernel, ((0, 0), (4, 0))))
     np.save("whole.npy", np.ones((3, 3), dtype=int))
-    for judge, *others in (("disk:2", "psf.npy", "psf.tif", "aside.npy"), ("box:3", "whole.npy")):
+    for judge, *others in (("disk:1.5", "psf.npy", "psf.tif", "aside.npy"), ("box:3", "whole.npy")):
         for psf in (judge, *others):
             assert main(["deblur", "photo.png", "--psf", psf, "-o", f"{psf}.png".replace(":", "")]) == 0
             assert capsys.readouterr().err.count("warning") == (psf == "aside.npy")
@@ -239,13 +248,8 @@ def test_what_was_chosen_is_said(folder, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert "boundary symmetric, method tikhonov, weight 0.005 (default) on the gradient" in err
-    assert (
-        main(
-            ["deblur", "photo.png", *PSF, "-o", "a.png", "--overwrite", "--method", "cgls", "--weight", "0.1"]
-        )
-        == 0
-    )
-    assert "method cgls, weight 0.1 on the gradient, at most 20 steps" in capsys.readouterr().err
+    assert main(["deblur", "photo.png", *PSF, "-o", "a.png", "--overwrite", "--method", "cgls", "--weight", "0.1"]) == 0
+    assert "method cgls, weight 0.1 on the gradient, at most 10 steps" in capsys.readouterr().err
 
 
 def test_weight_does_not_depend_on_the_scale(folder):
@@ -259,9 +263,7 @@ def test_deblurring_a_blurred_picture_comes_nearer(folder):
     with jax.enable_x64(True):
         A = co.convolution(co.psf.gaussian(1.5), (24, 20), boundary="symmetric")
         np.save("blurred.npy", np.asarray(A @ jnp.asarray(photo("float64"))))
-    assert (
-        main(["deblur", "blurred.npy", "--psf", "gaussian:1.5", "--weight", "1e-5", "-o", "sharp.npy"]) == 0
-    )
+    assert main(["deblur", "blurred.npy", "--psf", "gaussian:1.5", "--weight", "1e-5", "-o", "sharp.npy"]) == 0
     errors = [np.linalg.norm(np.load(f"{name}.npy") - photo("float64")) for name in ("blurred", "sharp")]
     assert errors[1] < 0.5 * errors[0]
 
@@ -333,9 +335,7 @@ def test_demo_is_honest():
 
 def test_demo_in_a_fresh_process(folder):
     started = time.monotonic()
-    done = subprocess.run(
-        [*COMMAND, "deblur", "--demo", "-o", "x.png"], capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([*COMMAND, "deblur", "--demo", "-o", "x.png"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - started < 60
     assert demo_gain(done.stdout) >= 3

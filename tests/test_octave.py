@@ -180,9 +180,7 @@ def check_deconv_poly(case, method):
     assert np.allclose(dividend - matrix @ quotient, vector(case["remainder"]), rtol=0, atol=1e-10)
 
 
-CHECKS = {
-    name.removeprefix("check_"): check for name, check in globals().items() if name.startswith("check_")
-}
+CHECKS = {name.removeprefix("check_"): check for name, check in globals().items() if name.startswith("check_")}
 FILES = {path.stem: json.loads(path.read_text())["cases"] for path in sorted(FOLDER.glob("*.json"))}
 CASES = [pytest.param(name, case, id=f"{name}-{case['id']}") for name in FILES for case in FILES[name]]
 

@@ -124,9 +124,7 @@ def test_channels_are_sums_over_the_input():
     rng = np.random.default_rng(5)
     x, k = rng.integers(-9, 10, (2, 6)), rng.integers(-9, 10, (3, 2, 4))
     expected = [sum(np.convolve(x[c], k[o, c]) for c in range(2)) for o in range(3)]
-    np.testing.assert_array_equal(
-        oracle.channels_matrix(k, (2, 6), mode="full") @ x.ravel(), np.ravel(expected)
-    )
+    np.testing.assert_array_equal(oracle.channels_matrix(k, (2, 6), mode="full") @ x.ravel(), np.ravel(expected))
     m = oracle.kernel_channels_matrix(x, (3, 2, 4), mode="full")
     np.testing.assert_array_equal(m @ k.ravel(), np.ravel(expected))
 
@@ -139,6 +137,4 @@ def test_structure_and_order():
     m = oracle.convolution_matrix_nd(k, (2, 3), "full")
     x = np.arange(6).reshape(2, 3)
     y = (m @ x.ravel()).reshape(3, 4)
-    np.testing.assert_array_equal(
-        oracle.vec_order(m, (3, 4), (2, 3)) @ x.ravel(order="F"), y.ravel(order="F")
-    )
+    np.testing.assert_array_equal(oracle.vec_order(m, (3, 4), (2, 3)) @ x.ravel(order="F"), y.ravel(order="F"))

@@ -1,30 +1,14 @@
-"""The sampled PSFs against their formulas in plain NumPy: values, moments, gradients, sizes, refusals."""
+"""The sampled PSFs against their formulas in plain NumPy: values, moments, sizes, dtypes."""
 
-import itertools
 import math
-import warnings
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sampling import FLOAT, TOL, near, points, sampled
 
 from convops import psf
-
-X64 = jax.config.jax_enable_x64
-FLOAT = np.dtype(np.float64 if X64 else np.float32)
-TOL = 1e-13 if X64 else 2e-6
-
-
-def points(shape):
-    """Offsets from the centre n // 2, one row an element."""
-    return np.array([[i - n // 2 for i, n in zip(at, shape, strict=True)] for at in np.ndindex(*shape)])
-
-
-def sampled(shape, weight):
-    """The formula `weight` of the offset, one element after the other, sum 1."""
-    values = np.array([weight(r) for r in points(shape)]).reshape(shape)
-    return values / values.sum()
 
 
 def covariance_of(h):
@@ -41,13 +25,6 @@ def rotated(sigma, angle):
     turn = np.array([[math.cos(theta), -math.sin(theta)], [math.sin(theta), math.cos(theta)]])
     m = to_screen.T @ turn @ to_screen
     return m @ np.diag(np.square(sigma)) @ m.T
-
-
-def near(actual, expected, tol=TOL):
-    assert isinstance(actual, jax.Array)
-    assert actual.dtype == FLOAT
-    assert actual.shape == np.shape(expected)
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=tol)
 
 
 EVERY = {
@@ -71,9 +48,7 @@ def test_sum_dtype_centre_and_symmetry(name, shape):
     assert h[centre] == h.max()
     if name == "even box":
         return
-    inner = np.asarray(h)[
-        tuple(slice(1 - n % 2, None) for n in shape)
-    ]  # an even axis has one index more before
+    inner = np.asarray(h)[tuple(slice(1 - n % 2, None) for n in shape)]  # an even axis has one index more before
     np.testing.assert_allclose(inner, np.flip(inner), rtol=0, atol=TOL)
 
 
@@ -160,7 +135,7 @@ def test_gaussian_at_extreme_widths(sigma):
 
 
 @pytest.mark.parametrize(
-    ("radius", "shape"), [(2.3, (6,)), (3.0, (7, 8)), (2.5, (7, 9)), (1.7, (5, 4, 6)), (0.2, (3, 2))]
+    ("radius", "shape"), [(2.3, (6,)), (3.0, (7, 8)), (2.5, (7, 9)), (1.7, (5, 7, 6)), (0.2, (3, 2))]
 )
 def test_disk_is_its_formula(radius, shape):
     expected = sampled(shape, lambda r: min(max(radius + 0.5 - math.sqrt(np.sum(r**2)), 0), 1))
@@ -273,8 +248,8 @@ def test_motion_has_direction_and_length(angle):
 
 def test_motion_goes_up_to_the_right():
     h = psf.motion(7, 30)
-    assert h[0, -1] > 0.05
-    assert h[-1, 0] > 0.05
+    assert h[0, -1] > 0.03
+    assert h[-1, 0] > 0.03
     assert h[0, 0] == h[-1, -1] == 0
     near(psf.motion(7, 120, (9, 9)), np.rot90(psf.motion(7, 30, (9, 9))), 10 * TOL)
 
@@ -290,121 +265,7 @@ def test_motion_default_shape_is_the_smallest(length, angle):
     assert h[:, 0].max() > 1e-8 or h.shape[1] == 1
 
 
-# ---- gradients, jit, vmap
-
-ANYWHERE = np.random.default_rng(3).standard_normal((4, 9, 10))
-
-SMOOTH = {
-    "gaussian sigma": (lambda p: psf.gaussian(p[0], (8, 9)), [1.7]),
-    "gaussian sigmas": (lambda p: psf.gaussian(p, (8, 9)), [1.7, 0.6]),
-    "gaussian tuple": (lambda p: psf.gaussian((p[0], 2.0), (8, 9)), [1.7]),
-    "gaussian angle": (lambda p: psf.gaussian(p[:2], (8, 9), angle=p[2]), [1.7, 0.6, 33.0]),
-    "gaussian angle 0": (lambda p: psf.gaussian((1.0, 2.0), (8, 9), angle=p[0]), [0.0]),
-    "gaussian angle 45": (lambda p: psf.gaussian((1.0, 2.0), (8, 9), angle=p[0]), [45.0]),
-    "gaussian 3-D": (lambda p: psf.gaussian(p, (4, 5, 6)), [0.9, 1.5, 1.1]),
-    "covariance": (
-        lambda p: psf.gaussian(covariance=[[p[0], p[1]], [p[1], p[2]]], shape=(8, 9)),
-        [2.0, 0.7, 1.4],
-    ),
-    "disk": (lambda p: psf.disk(p[0], (8, 9)), [2.3]),
-    "disk 3.0": (lambda p: psf.disk(p[0], (8, 9)), [3.0]),
-    "disk 2.5, at a kink": (lambda p: psf.disk(p[0], (8, 9)), [2.5]),
-    "ball": (lambda p: psf.disk(p[0], (4, 5, 6)), [1.2]),
-    "box": (lambda p: psf.box(p, (8, 9)), [2.3, 4.0]),
-    "box 3.0, at a kink": (lambda p: psf.box(p[0], (8, 9)), [3.0]),
-    "motion": (lambda p: psf.motion(p[0], p[1], (8, 9)), [5.3, 25.0]),
-    "motion along a row": (lambda p: psf.motion(p[0], p[1], (8, 9)), [4.6, 0.0]),
-    "motion 5, 90": (lambda p: psf.motion(p[0], p[1], (8, 9)), [5.0, 90.0]),
-    "motion 1, 45": (lambda p: psf.motion(p[0], p[1], (8, 9)), [1.0, 45.0]),
-}
-
-
-def probe(make):
-    """A scalar with no symmetry, to differentiate."""
-
-    def value(p):
-        h = make(p)
-        weights = np.resize(ANYWHERE, h.shape)
-        return jnp.sum(weights * h) + jnp.sum(jnp.sin(7 * h))
-
-    return value
-
-
-@pytest.mark.parametrize("name", SMOOTH)
-def test_gradient_is_the_central_difference(name):
-    make, at = SMOOTH[name]
-    value, at = probe(make), np.array(at)
-    gradient = np.asarray(jax.grad(value)(jnp.asarray(at, FLOAT)))
-    assert np.isfinite(gradient).all()
-    step, tol = (1e-5, 1e-5) if X64 else (1e-2, 2e-2)
-    for k in range(at.size):
-        e = step * np.eye(at.size)[k]
-        difference = (float(value(jnp.asarray(at + e))) - float(value(jnp.asarray(at - e)))) / (2 * step)
-        assert abs(difference - gradient[k]) <= tol * max(1, abs(difference)), (k, difference, gradient[k])
-
-
-@pytest.mark.skipif(not X64, reason="second derivatives by differences need 64 bits")
-@pytest.mark.parametrize(
-    "name", ["gaussian sigmas", "gaussian angle", "covariance", "motion", "gaussian angle 0"]
-)
-def test_second_derivative(name):
-    make, at = SMOOTH[name]
-    slope, at = jax.grad(probe(make)), np.array(at)
-    hessian = np.asarray(jax.hessian(probe(make))(jnp.asarray(at)))
-    for k in range(at.size):
-        e = 1e-5 * np.eye(at.size)[k]
-        difference = (slope(jnp.asarray(at + e)) - slope(jnp.asarray(at - e))) / 2e-5
-        np.testing.assert_allclose(hessian[k], difference, rtol=1e-5, atol=1e-5)
-
-
-def test_motion_is_continuously_differentiable():
-    """The slope itself has no jump, neither along an axis nor at odd lengths nor at length 1."""
-    slope = jax.jit(jax.grad(probe(SMOOTH["motion"][0])))
-    for length, angle in itertools.product([1.0, 3.0, 5.0, 6.2], [0.0, 45.0, 90.0, 30.0]):
-        before = slope(jnp.array([length, angle]) - 1e-3)
-        after = slope(jnp.array([length, angle]) + 1e-3)
-        np.testing.assert_allclose(before, after, atol=0.05)
-
-
-@pytest.mark.parametrize("value", [-1.0, 0.0, 1e-30, 1e-3, 0.5, 1.0, 2.0, 2.5, 3.0, 100.0, 1e9])
-@pytest.mark.parametrize("shape", [(1, 1), (4, 5), (5, 5)])
-def test_traced_values_never_give_nan(value, shape):
-    makers = [
-        lambda p: psf.gaussian(p, shape),
-        lambda p: psf.gaussian((p, 1.0), shape, angle=p),
-        lambda p: psf.disk(p, shape),
-        lambda p: psf.box(p, shape),
-        lambda p: psf.motion(p, 30.0, shape),
-        lambda p: psf.motion(3.0, p, shape),
-    ]
-    for make in makers:
-        h, slope = jax.jit(make)(value), jax.jit(jax.jacrev(make))(value)
-        assert np.isfinite(h).all()
-        assert np.isfinite(slope).all()
-        assert abs(float(h.sum()) - 1) < 1e-5
-
-
-@pytest.mark.parametrize("name", SMOOTH)
-def test_jit_and_vmap_are_the_loop(name):
-    make, at = SMOOTH[name]
-    batch = jnp.asarray(np.array(at) * np.array([[1.0], [1.1], [0.9]]), FLOAT)
-    loop = np.stack([make(p) for p in batch])
-    np.testing.assert_allclose(jax.vmap(make)(batch), loop, atol=10 * TOL)
-    np.testing.assert_allclose(jax.jit(jax.vmap(make))(batch), loop, atol=10 * TOL)
-    np.testing.assert_allclose(jax.jit(make)(batch[1]), loop[1], atol=10 * TOL)
-
-
-def test_one_trace_for_many_values():
-    traces = []
-
-    @jax.jit
-    def make(length, angle):
-        traces.append(None)
-        return psf.motion(length, angle, (9, 9))
-
-    for k in range(4):
-        make(3.0 + k, 10.0 * k)
-    assert len(traces) == 1
+# ---- dtypes and names
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
@@ -429,283 +290,6 @@ def test_parameters_in_any_number_type():
     near(psf.gaussian(np.array([1, 2]), [7, 9]), psf.gaussian([1.0, 2.0], (7, 9)))
     near(psf.box(np.int64(4)), psf.box(4))
     near(psf.box(jnp.asarray(4), np.int64(5)), psf.box(4, 5))
-
-
-REFUSED = {
-    "sigma 0": (lambda: psf.gaussian(0.0), "`sigma` is 0.0"),
-    "sigma negative": (lambda: psf.gaussian((1.0, -2.0)), "`sigma`"),
-    "sigma nan": (lambda: psf.gaussian(math.nan), "`sigma` is nan"),
-    "sigma inf": (lambda: psf.gaussian(math.inf), "`sigma` is inf"),
-    "sigma text": (lambda: psf.gaussian("2"), "`sigma` is '2'"),
-    "sigma complex": (lambda: psf.gaussian(1 + 1j), "`sigma`"),
-    "sigma true": (lambda: psf.gaussian(True), "`sigma`"),
-    "sigma ragged": (lambda: psf.gaussian([1.0, [2.0, 3.0]]), "`sigma`"),
-    "sigma empty": (lambda: psf.gaussian([]), "`sigma`"),
-    "sigma 2-D": (lambda: psf.gaussian(np.ones((2, 2))), "`sigma` has shape"),
-    "sigma axes": (lambda: psf.gaussian((1.0, 2.0), (5, 5, 5)), "`sigma` has 2 numbers and `shape` 3"),
-    "sigma axes, int": (lambda: psf.gaussian((1.0, 2.0), 5), "`sigma` has 2"),
-    "sigma too wide": (lambda: psf.gaussian(1e9), "`sigma` or `angle` would need a PSF of"),
-    "sigma immense": (lambda: psf.gaussian(1e300), "GiB"),
-    "sigma traced": (lambda: jax.jit(psf.gaussian)(2.0), "`shape`"),
-    "sigma in grad": (lambda: jax.grad(lambda s: psf.gaussian(s).sum())(2.0), "traced"),
-    "angle traced": (lambda: jax.jit(lambda a: psf.gaussian((1.0, 2.0), angle=a))(2.0), "traced"),
-    "angle in 3-D": (lambda: psf.gaussian(1.0, (3, 3, 3), angle=3.0), "`angle`"),
-    "angle nan": (lambda: psf.gaussian(1.0, angle=math.nan), "`angle`"),
-    "two widths": (lambda: psf.gaussian(1.0, covariance=np.eye(2)), "either `sigma` or `covariance`"),
-    "no width": (lambda: psf.gaussian(), "either `sigma` or `covariance`"),
-    "covariance with angle": (lambda: psf.gaussian(covariance=np.eye(2), angle=3), "`angle`"),
-    "covariance axes": (lambda: psf.gaussian(covariance=np.eye(2), shape=(3, 3, 3)), "`covariance` is"),
-    "covariance 2x3": (lambda: psf.gaussian(covariance=np.ones((2, 3))), "`covariance` is"),
-    "covariance skew": (lambda: psf.gaussian(covariance=[[1.0, 0.5], [0.0, 1.0]]), "not symmetric"),
-    "covariance indefinite": (lambda: psf.gaussian(covariance=[[1, 2], [2, 1]]), "not positive definite"),
-    "covariance singular": (lambda: psf.gaussian(covariance=[[1, 1], [1, 1]]), "not positive definite"),
-    "covariance traced": (lambda: jax.jit(lambda c: psf.gaussian(covariance=c))(np.eye(2)), "`shape`"),
-    "radius 0": (lambda: psf.disk(0), "`radius` is 0"),
-    "radius nan": (lambda: psf.disk(math.nan), "`radius`"),
-    "radius many": (lambda: psf.disk((1.0, 2.0)), "`radius` has shape"),
-    "radius traced": (lambda: jax.jit(psf.disk)(2.0), "`radius` is traced"),
-    "disk cut": (lambda: psf.disk(3.0, (7, 5)), r"`shape` \(7, 5\) would cut.*\(7, 7\)"),
-    "disk cut, even": (lambda: psf.disk(3.0, (6, 7)), "would cut"),
-    "width 0": (lambda: psf.box(0), "`width` is 0"),
-    "width negative": (lambda: psf.box((3, -1.5)), "`width`"),
-    "width nan": (lambda: psf.box(math.nan), "`width`"),
-    "width none": (lambda: psf.box(()), "`width` has 0"),
-    "width axes": (lambda: psf.box((1, 2), (3, 3, 3)), "`width` has 2"),
-    "width nested": (lambda: psf.box([[1, 2]]), "`width` has shape"),
-    "width immense": (lambda: psf.box(10**9), "GiB"),
-    "width traced": (lambda: jax.jit(psf.box)(2.0), "`width` is traced"),
-    "box cut": (lambda: psf.box(4, 3), r"would cut.*\(4,\)"),
-    "length 0": (lambda: psf.motion(0.0), "`length` is 0"),
-    "length nan": (lambda: psf.motion(math.nan), "`length`"),
-    "length many": (lambda: psf.motion((3, 4)), "`length` has shape"),
-    "motion angle inf": (lambda: psf.motion(3, math.inf), "`angle`"),
-    "motion 3-D": (lambda: psf.motion(3, 0, (3, 3, 3)), "`shape`"),
-    "motion cut": (lambda: psf.motion(7, 90, (5, 7)), r"would cut.*\(7, 1\)"),
-    "motion traced": (lambda: jax.jit(psf.motion)(3.0), "`length` or `angle` is traced"),
-    "shape 0": (lambda: psf.gaussian(1.0, (3, 0)), "`shape` is"),
-    "shape real": (lambda: psf.disk(1.0, (3.0, 3.0)), "`shape` is"),
-    "shape empty": (lambda: psf.box(1, ()), "`shape` is"),
-    "shape text": (lambda: psf.motion(3, 0, "ab"), "`shape` is 'ab'"),
-    "dtype int": (lambda: psf.gaussian(1.0, dtype=int), "`dtype` is int"),
-    "dtype complex": (lambda: psf.box(3, dtype="complex64"), "`dtype` is complex64"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_refused_with_one_sentence(name):
-    call, text = REFUSED[name]
-    with pytest.raises(ValueError, match=text) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-
-
-# ---- prepare
-
-BLOB = np.zeros((9, 12))
-BLOB[1:4, 7:11] = [[0, 1, 2, 0], [1, 5, 9, 2], [0, 2, 3, 1]]  # centre of mass (2.15, 8.73), peak (2, 9)
-
-
-def placed(values, shape, shift):
-    """`values` moved by `shift` into zeros of `shape`."""
-    result = np.zeros(shape)
-    for at in np.ndindex(*values.shape):
-        if values[at]:
-            result[tuple(i + s for i, s in zip(at, shift, strict=True))] = values[at]
-    return result
-
-
-def test_prepare_leaves_a_proper_psf_alone():
-    for h in [
-        psf.gaussian((1.0, 2.0), angle=20),
-        psf.gaussian(2.0, (7, 7)),
-        psf.gaussian(1.0, (3, 3)),
-        psf.gaussian(1.5, (8, 8)),
-        psf.gaussian(2.0, 9),
-        psf.gaussian((1.0, 1.5, 2.0)),
-        psf.disk(3.0),
-        psf.box(5),
-        psf.box(4),
-        psf.box((3, 4, 5)),
-        psf.motion(9, 30),
-    ]:
-        for center in ("mass", "peak", None):
-            near(psf.prepare(h, center=center), h)
-
-
-@pytest.mark.parametrize("center", ["mass", "peak"])
-def test_prepare_centres(center):
-    peak = {"mass": (2, 9), "peak": (2, 9)}[center]
-    expected = placed(BLOB, (9, 12), (4 - peak[0], 6 - peak[1])) / BLOB.sum()
-    near(psf.prepare(BLOB, center=center), expected)
-    volume = np.stack([0 * BLOB, 0 * BLOB, 0 * BLOB, BLOB])  # centre 3 -> 2
-    near(psf.prepare(volume, center=center), np.stack([0 * BLOB, 0 * BLOB, expected, 0 * BLOB]))
-    near(psf.prepare(volume[:, 2, 9], center=center), [0, 0, 1, 0])
-
-
-def test_prepare_centres_on_mass_and_not_on_the_peak():
-    lopsided = np.zeros((7, 7))
-    lopsided[0, 3], lopsided[3:7, 3] = 3, 2  # mass at row 36/11 = 3.27; peak at row 0
-    near(psf.prepare(lopsided, center="mass"), lopsided / 11)
-    with pytest.warns(
-        UserWarning, match=r"3\.27 pixels after its centre \(index 6\) along axis 0.*center='mass'"
-    ):
-        h = psf.prepare(lopsided, center="peak")
-    near(h, placed(lopsided, (13, 7), (6, 0)) / 11)  # grown, nothing lost
-
-
-def test_prepare_keeps_half_pixels_and_even_sizes():
-    for n in (4, 5, 6):
-        two = np.zeros(n)
-        two[n // 2 - 1 : n // 2 + 1] = 1
-        near(psf.prepare(two), two / 2)
-    near(psf.prepare([0, 0, 0, 1, 1.0]), [0, 0.5, 0.5, 0, 0])
-    near(psf.prepare([1, 1, 0, 0, 0.0]), [0, 0.5, 0.5, 0, 0] if False else [0, 0, 0.5, 0.5, 0])
-
-
-def test_prepare_peak_of_a_plateau():
-    plateau = np.zeros((9, 9))
-    plateau[1:4, 2:7] = 7
-    plateau[1, 1] = 1
-    near(psf.prepare(plateau, center="peak"), placed(plateau, (9, 9), (2, 0)) / plateau.sum())
-
-
-@pytest.mark.parametrize(
-    ("center", "shift", "expected"),
-    [
-        (None, (0, 3), "3.00 pixels after its centre .index 4. along axis 1"),
-        (None, (-2, 0), "2.00 pixels before"),
-    ],
-)
-def test_prepare_warns_off_centre(center, shift, expected):
-    one = np.zeros((9, 9))
-    one[4 + shift[0], 4 + shift[1]] = 1
-    with pytest.warns(UserWarning, match=expected) as caught:
-        h = psf.prepare(one, center=center)
-    near(h, one)
-    assert len(caught) == 1
-    assert caught[0].filename == __file__
-
-
-def test_prepare_warns_above_half_a_pixel_only():
-    for share, count in [(0.5, 0), (0.49, 0), (0.51, 1)]:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            psf.prepare([0, 0, 1 - share, share, 0], center=None)
-        assert len(caught) == count
-
-
-def test_prepare_background():
-    noisy = BLOB + 100
-    near(psf.prepare(noisy, background=100), psf.prepare(BLOB))
-    near(psf.prepare(noisy, background="edge"), psf.prepare(BLOB))
-    near(psf.prepare(noisy.astype(np.uint16), background="edge"), psf.prepare(BLOB))
-    near(psf.prepare(BLOB - 3, background=-3.0), psf.prepare(BLOB))
-    near(psf.prepare([5, 5, 9, 6, 5], background="edge"), [0, 0, 0.8, 0.2, 0])
-    near(psf.prepare([-3.0, 0, 4, -1, 0]), [0, 0, 1, 0, 0])
-
-
-def test_prepare_background_is_the_median_of_the_border():
-    stack = np.full((3, 5, 4), 9.0)
-    stack[1, 1:4, 1:3] = 40  # all the rest is border
-    stack[0, 0, 0] = 1000  # one hot pixel does not move the median
-    h = psf.prepare(stack, background="edge", normalize=False, center=None)
-    expected = np.where(stack == 40, 31, np.where(stack == 1000, 991, 0))
-    with pytest.warns(UserWarning, match="axis"):
-        near(psf.prepare(stack, background="edge", normalize=False, center=None), expected)
-    near(h, expected)
-
-
-def test_prepare_warns_of_a_background_left_in():
-    rng = np.random.default_rng(0)
-    bead = 100 + 3 * rng.standard_normal((21, 21)) + 900 * np.asarray(psf.gaussian(2.0, (21, 21))) / 0.04
-    with pytest.warns(UserWarning, match="nearly constant border of .*`background='edge'`"):
-        psf.prepare(bead)
-    with pytest.warns(UserWarning, match="nearly constant"):
-        psf.prepare(np.stack([bead] * 6))
-    psf.prepare(bead, background=0)
-    psf.prepare(bead - 100)
-    h = psf.prepare(bead, background="edge", crop=(11, 11))
-    np.testing.assert_allclose(h, psf.gaussian(2.0, (11, 11)), atol=2e-3)
-
-
-@pytest.mark.parametrize("fraction", [0.3, 0.6, 0.9, 0.99, 1.0])
-def test_prepare_crops_to_the_smallest_window(fraction):
-    rng = np.random.default_rng(5)
-    for shape in [(9,), (7, 10), (4, 5, 6)]:
-        values = rng.random(shape) ** 6 * np.asarray(psf.gaussian(2.0, shape))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            h = np.asarray(psf.prepare(values, center=None, crop=fraction, normalize=False))
-        padded = np.pad(values, 10)
-        held = {}
-        for half in itertools.product(range(max(shape)), repeat=len(shape)):
-            window = tuple(slice(10 + n // 2 - k, 11 + n // 2 + k) for n, k in zip(shape, half, strict=True))
-            held[tuple(2 * k + 1 for k in half)] = padded[window]
-        enough = [s for s, w in held.items() if w.sum() >= fraction * values.sum() * (1 - 1e-9)]
-        assert h.shape in enough
-        assert h.size == min(math.prod(s) for s in enough)
-        np.testing.assert_allclose(h, held[h.shape], atol=TOL)
-
-
-def test_prepare_crops_to_a_shape():
-    near(
-        psf.prepare(BLOB, crop=(3, 4)),
-        placed(BLOB, (3, 4), (-1, -7)) / BLOB.sum() if False else crop_by_hand(),
-    )
-    near(psf.prepare([1.0, 2, 1], crop=(6,)), [0, 0, 0.25, 0.5, 0.25, 0])
-    near(psf.prepare([1.0, 2, 1], crop=(1,), normalize=False), [2])
-    near(psf.prepare([0, 0, 0, 1.0, 3, 1], crop=1.0), [0.2, 0.6, 0.2])
-
-
-def crop_by_hand():
-    window = BLOB[1:4, 7:11]  # rows around 2, columns 9 - 2 .. 9 + 1
-    return window / window.sum()
-
-
-def test_prepare_keeps_the_scale():
-    near(psf.prepare(2 * BLOB, normalize=False), 2 * BLOB.sum() * np.asarray(psf.prepare(BLOB)), 100 * TOL)
-
-
-def test_prepare_takes_what_files_hold():
-    for dtype in ("uint8", "uint16", "int32", "float16", "float32", ">u2", "bool"):
-        near(psf.prepare(np.array([0, 1, 1, 1, 0], dtype)), [0, 1 / 3, 1 / 3, 1 / 3, 0])
-    near(psf.prepare(jnp.array([0.0, 1.0, 0.0])), [0, 1, 0])
-    near(psf.prepare(np.ma.array([0.0, 1.0, 0.0], mask=False)), [0, 1, 0])
-    near(psf.prepare(np.array([0, 1e-300, 0])), [0, 1, 0])
-
-
-PREPARE_REFUSED = {
-    "nan": (lambda: psf.prepare([0.0, math.nan]), "`psf` has 1 NaN"),
-    "inf": (lambda: psf.prepare([0.0, math.inf]), "`psf` has 1 NaN, infinite"),
-    "masked": (lambda: psf.prepare(np.ma.array([1.0, 2.0], mask=[1, 0])), "masked"),
-    "zero": (lambda: psf.prepare(np.zeros((3, 3))), "`psf` is zero everywhere"),
-    "negative": (lambda: psf.prepare([-1.0, -2.0]), "no element above"),
-    "complex": (lambda: psf.prepare(np.ones(3, complex)), "`psf` is complex"),
-    "text": (lambda: psf.prepare(["a", "b"]), "`psf` has shape"),
-    "empty": (lambda: psf.prepare(np.zeros((0, 3))), "`psf` has shape"),
-    "scalar": (lambda: psf.prepare(3.0), "`psf` has shape"),
-    "traced": (lambda: jax.jit(psf.prepare)(np.ones(3)), "`psf` is traced"),
-    "all background": (lambda: psf.prepare(np.ones((5, 5)), background="edge"), "above its background"),
-    "no border": (lambda: psf.prepare(np.ones((2, 1)), background="edge"), "no border"),
-    "background name": (lambda: psf.prepare([1.0], background="auto"), "`background` is 'auto'"),
-    "background nan": (lambda: psf.prepare([1.0], background=math.nan), "`background` is nan"),
-    "background array": (lambda: psf.prepare([1.0], background=[1.0]), "`background`"),
-    "center": (lambda: psf.prepare([1.0], center="middle"), "`center` is 'middle'"),
-    "crop 0": (lambda: psf.prepare([1.0], crop=0.0), "`crop` is 0.0"),
-    "crop above 1": (lambda: psf.prepare([1.0], crop=1.5), "`crop` is 1.5"),
-    "crop int": (lambda: psf.prepare([1.0], crop=1), "`crop` is 1; give a float"),
-    "crop axes": (lambda: psf.prepare([1.0], crop=(3, 3)), "`crop` is .*tuple of 1 sizes"),
-    "crop of nothing": (lambda: psf.prepare([1.0, 0, 0, 0], center=None, crop=(1,)), "leaves nothing"),
-    "dtype": (lambda: psf.prepare([1.0], dtype=int), "`dtype`"),
-}
-
-
-@pytest.mark.parametrize("name", PREPARE_REFUSED)
-def test_prepare_refuses(name):
-    call, text = PREPARE_REFUSED[name]
-    with pytest.raises(ValueError, match=text) as caught:
-        call()
-    assert "\n" not in str(caught.value)
 
 
 def test_public_names():

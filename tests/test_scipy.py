@@ -60,9 +60,7 @@ def test_convolution_matrix_refuses_an_empty_array():
 
 def test_convolution_matrix_refuses_an_unknown_mode():
     for function in (scipy.linalg.convolution_matrix, co.convolution_matrix):
-        with pytest.raises(
-            ValueError, match=r"mode.*must be one of.*full.*same|mode.*must be one of.*full.*valid"
-        ):
+        with pytest.raises(ValueError, match=r"mode.*must be one of.*full.*same|mode.*must be one of.*full.*valid"):
             function((1, 1), 4, mode="invalid argument")
 
 

@@ -40,8 +40,8 @@ picture."""
 _WEIGHT = """How much smoothness counts: larger is smoother, smaller is sharper and noisier. It does not
 depend on the range of the numbers. Default 0.005 for tikhonov, suited to photographs with noise of about
 1/255 of their range (try 0.001 for cleaner and 0.03 for noisier ones), and 0 for the other methods."""
-_STEPS = """Largest number of steps. Default 200 for tikhonov, which stops when it has converged; 20 for cgls;
-100 for gradient_descent."""
+_STEPS = """Largest number of steps. Default 500 for tikhonov, which stops when it has converged; 10 for cgls;
+50 for gradient_descent."""
 _DEMO = """Blur a bundled photograph, add noise, deblur it, print the PSNR before and after, and write a
 picture of both. Needs no photo; -o defaults to demo.png."""
 

@@ -19,7 +19,7 @@ from convops.solvers.solution import STOPPED
 METHODS = ("tikhonov", "cgls", "gradient_descent")
 BOUNDARIES = ("zero", "wrap", "symmetric", "reflect", "edge", "antireflect")
 _WEIGHTS = {"tikhonov": 0.005, "cgls": 0.0, "gradient_descent": 0.0}
-_STEPS = {"tikhonov": 200, "cgls": 20, "gradient_descent": 100}
+_STEPS = {"tikhonov": 500, "cgls": 10, "gradient_descent": 50}
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Settings:
     Examples
     --------
     >>> Settings(method="cgls").chosen_steps
-    20
+    10
     >>> Settings(boundary="mirror")
     Traceback (most recent call last):
       ...

@@ -14,7 +14,7 @@ from convops.io import Picture, check_output, read_image, write_image
 from convops.plotting import side_by_side
 
 OUTPUT = "demo.png"
-PSF = "disk:4"
+PSF = "motion:12,45"
 NOISE = 1.0  # standard deviation in grey levels of 0 to 255
 SEED = 0
 

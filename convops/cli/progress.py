@@ -31,9 +31,7 @@ class ProgressBar:
             state = f"step {int(progress.step)}/{int(progress.max_steps)}"
             if self.parts > 1:
                 state = f"channel {self.part + 1}/{self.parts} {state}"
-            self._draw(
-                fraction, f"{state} residual {float(progress.residual_norm):.2e} {_clock(left)} left at most"
-            )
+            self._draw(fraction, f"{state} residual {float(progress.residual_norm):.2e} {_clock(left)} left at most")
         return False
 
     def next_part(self) -> None:

@@ -43,8 +43,7 @@ _NAMED = {
     "box": _Named("box:N", (1,), 1, lambda n: n, lambda n: co.psf.box(_whole(n))),
 }
 _FORMS = (
-    "gaussian:SIGMA, gaussian:SIGMA1,SIGMA2,ANGLE, disk:RADIUS, motion:LENGTH,ANGLE, box:N "
-    "or a png, tif or npy file"
+    "gaussian:SIGMA, gaussian:SIGMA1,SIGMA2,ANGLE, disk:RADIUS, motion:LENGTH,ANGLE, box:N or a png, tif or npy file"
 )
 
 

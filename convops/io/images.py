@@ -154,9 +154,7 @@ def check_holds(path, picture: Picture) -> None:
     kind = FORMATS[path.suffix.lower()]
     if dtype not in _HOLDS[kind]:
         others = " or ".join(name for name in ("png", "tif", "npy") if dtype in _HOLDS[name])
-        raise ImageError(
-            f"`{path}`: {kind} holds {' and '.join(_HOLDS[kind])}, not {dtype}; write {others} instead"
-        )
+        raise ImageError(f"`{path}`: {kind} holds {' and '.join(_HOLDS[kind])}, not {dtype}; write {others} instead")
     if kind == "jpg" and picture.alpha:
         raise ImageError(f"`{path}`: jpg holds no alpha channel; write png, tif or npy instead")
     if kind != "npy":

@@ -38,9 +38,7 @@ def decode(data: bytes) -> Picture:
             name = getattr(page.photometric, "name", page.photometric)
             raise ImageError(f"is in the colour space {name}; save it as grey (black is zero) or RGB first")
         if len(page.extrasamples) > 1:
-            raise ImageError(
-                f"has {len(page.extrasamples)} channels besides its colours; one, alpha, is accepted"
-            )
+            raise ImageError(f"has {len(page.extrasamples)} channels besides its colours; one, alpha, is accepted")
         try:
             values = page.asarray()
         except ValueError as error:

@@ -9,7 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .base import LinearOperator, Shape, as_inexact, static
+from .arrays import as_inexact
+from .base import LinearOperator, Shape
+from .pytree import static
 from .window import shape_of
 
 
@@ -58,9 +60,7 @@ class Matrix(LinearOperator):
     def conj(self) -> LinearOperator:
         if not jnp.issubdtype(self.dtype, jnp.complexfloating):
             return self
-        return Matrix(
-            matrix=jax.tree.map(_conjugated, self.matrix), in_shape=self.in_shape, out_shape=self.out_shape
-        )
+        return Matrix(matrix=jax.tree.map(_conjugated, self.matrix), in_shape=self.in_shape, out_shape=self.out_shape)
 
     def _scaled(self, factor: jax.Array) -> LinearOperator:
         return Matrix(matrix=factor * self.matrix, in_shape=self.in_shape, out_shape=self.out_shape)
@@ -119,9 +119,7 @@ def from_function(
     out = jax.eval_shape(function, jax.ShapeDtypeStruct(in_shape, entry))
     if not hasattr(out, "shape"):
         raise ValueError("`function` must return one array")
-    return Function(
-        function=function, adjoint=adjoint, entry_dtype=entry, in_shape=in_shape, out_shape=out.shape
-    )
+    return Function(function=function, adjoint=adjoint, entry_dtype=entry, in_shape=in_shape, out_shape=out.shape)
 
 
 def from_matrix(matrix: Any, in_shape: Any = None, out_shape: Any = None) -> LinearOperator:
@@ -135,7 +133,10 @@ def from_matrix(matrix: Any, in_shape: Any = None, out_shape: Any = None) -> Lin
     if matrix.ndim != 2:
         raise ValueError(f"`matrix` has shape {matrix.shape}; give two axes (m, n)")
     shapes = []
-    for name, shape, size in (("in_shape", in_shape, matrix.shape[1]), ("out_shape", out_shape, matrix.shape[0])):
+    for name, shape, size in (
+        ("in_shape", in_shape, matrix.shape[1]),
+        ("out_shape", out_shape, matrix.shape[0]),
+    ):
         shapes.append((size,) if shape is None else shape_of(shape, name))
         if math.prod(shapes[-1]) != size:
             raise ValueError(f"`{name}` is {shapes[-1]}, {math.prod(shapes[-1])} samples; the matrix has {size}")

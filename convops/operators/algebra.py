@@ -1,7 +1,4 @@
-"""Operators made of operators: adjoint, conjugate, product, sum, multiple, and what neighbours fuse into.
-
-Stacks and Kronecker products are in `blocks`.
-"""
+"""Products, sums and multiples of operators, and what neighbours fuse into."""
 
 import math
 from typing import Any
@@ -10,104 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .base import LinearOperator, Shape, static
-
-_ADJOINT_KEEPS = frozenset({"selfadjoint", "psd", "diagonal", "circulant", "unitary"})
-
-
-class Adjoint(LinearOperator):
-    """The conjugate transpose of another operator."""
-
-    parent: LinearOperator
-    in_shape: Shape = static()
-    out_shape: Shape = static()
-
-    def _matvec(self, x: jax.Array) -> jax.Array:
-        return self.parent._rmatvec(x)
-
-    def _rmatvec(self, y: jax.Array) -> jax.Array:
-        return self.parent._matvec(y)
-
-    @property
-    def H(self) -> LinearOperator:
-        return self.parent
-
-    @property
-    def tags(self) -> frozenset[str]:
-        return self.parent.tags & _ADJOINT_KEEPS
-
-    @property
-    def nnz(self) -> int:
-        return self.parent.nnz
-
-    def norm(self) -> jax.Array:
-        return self.parent.norm()
-
-    def _scaled(self, factor: jax.Array) -> LinearOperator | None:
-        parent = self.parent._scaled(jnp.conj(factor))
-        return None if parent is None else parent.H
-
-    def _fuse_sum(self, other: LinearOperator) -> LinearOperator | None:
-        if not isinstance(other, Adjoint):
-            return None
-        fused = self.parent._fuse_sum(other.parent)
-        return None if fused is None else fused.H
-
-    def _fuse_product(self, other: LinearOperator) -> LinearOperator | None:
-        if self.parent is other:
-            return other.gram()
-        if not isinstance(other, Adjoint):
-            return None
-        fused = other.parent._fuse_product(self.parent)  # B^H A^H = (A B)^H
-        return None if fused is None else fused.H
-
-    def _as_matrix(self) -> jax.Array:
-        return jnp.conj(self.parent._as_matrix()).T
-
-    def _coordinates(self) -> Any:
-        found = self.parent._coordinates()
-        return None if found is None else (found[1], found[0], np.conj(found[2]))
-
-    def _detail(self) -> str:
-        return f"of {self.parent!r}"
-
-
-class Conjugate(LinearOperator):
-    """The operator whose matrix is the complex conjugate of another's."""
-
-    parent: LinearOperator
-    in_shape: Shape = static()
-    out_shape: Shape = static()
-
-    def _matvec(self, x: jax.Array) -> jax.Array:
-        return jnp.conj(self.parent._matvec(jnp.conj(x)))
-
-    def _rmatvec(self, y: jax.Array) -> jax.Array:
-        return jnp.conj(self.parent._rmatvec(jnp.conj(y)))
-
-    def conj(self) -> LinearOperator:
-        return self.parent
-
-    @property
-    def tags(self) -> frozenset[str]:
-        return self.parent.tags
-
-    @property
-    def nnz(self) -> int:
-        return self.parent.nnz
-
-    def norm(self) -> jax.Array:
-        return self.parent.norm()
-
-    def _as_matrix(self) -> jax.Array:
-        return jnp.conj(self.parent._as_matrix())
-
-    def _coordinates(self) -> Any:
-        found = self.parent._coordinates()
-        return None if found is None else (found[0], found[1], np.conj(found[2]))
-
-    def _detail(self) -> str:
-        return f"of {self.parent!r}"
+from .base import LinearOperator, Shape
+from .pytree import static
 
 
 class Composition(LinearOperator):
@@ -136,9 +37,9 @@ class Composition(LinearOperator):
     def conj(self) -> LinearOperator:
         return _product(tuple(f.conj() for f in self.factors), self.facts)
 
-    def norm(self) -> jax.Array:
+    def _norm(self) -> jax.Array:
         """Product of the factors' norms: an upper bound."""
-        return math.prod((f.norm() for f in self.factors), start=jnp.ones(()))
+        return math.prod((f._norm() for f in self.factors), start=jnp.ones(()))
 
     def _as_matrix(self) -> jax.Array:
         matrix = self.factors[-1]._as_matrix()
@@ -178,9 +79,9 @@ class Sum(LinearOperator):
     def conj(self) -> LinearOperator:
         return _total(tuple(t.conj() for t in self.terms))
 
-    def norm(self) -> jax.Array:
+    def _norm(self) -> jax.Array:
         """Sum of the terms' norms: an upper bound."""
-        return sum((t.norm() for t in self.terms[1:]), self.terms[0].norm())
+        return sum((t._norm() for t in self.terms[1:]), self.terms[0]._norm())
 
     def _as_matrix(self) -> jax.Array:
         parts = [t._as_matrix() for t in self.terms]
@@ -222,8 +123,8 @@ class Scaled(LinearOperator):
     def nnz(self) -> int:
         return self.parent.nnz
 
-    def norm(self) -> jax.Array:
-        return jnp.abs(self.factor) * self.parent.norm()
+    def _norm(self) -> jax.Array:
+        return jnp.abs(self.factor) * self.parent._norm()
 
     def _scaled(self, factor: jax.Array) -> LinearOperator:
         return scale(self.parent, factor * self.factor)
@@ -237,15 +138,6 @@ class Scaled(LinearOperator):
 
     def _detail(self) -> str:
         return f"{self.factor} * {self.parent!r}"
-
-
-def conjugate(op: LinearOperator) -> LinearOperator:
-    """The operator with the complex conjugate matrix; `op` itself where that is real."""
-    if not jnp.issubdtype(op.dtype, jnp.complexfloating):
-        return op
-    if isinstance(op, Adjoint):
-        return op.parent.conj().H
-    return Conjugate(parent=op, in_shape=op.in_shape, out_shape=op.out_shape)
 
 
 def compose(left: LinearOperator, right: LinearOperator) -> LinearOperator:
@@ -272,9 +164,7 @@ def _factors(op: LinearOperator) -> tuple[LinearOperator, ...]:
 
 
 def _product(factors: tuple[LinearOperator, ...], facts: frozenset[str] = frozenset()) -> LinearOperator:
-    return Composition(
-        factors=factors, facts=facts, in_shape=factors[-1].in_shape, out_shape=factors[0].out_shape
-    )
+    return Composition(factors=factors, facts=facts, in_shape=factors[-1].in_shape, out_shape=factors[0].out_shape)
 
 
 def gram(op: LinearOperator) -> LinearOperator:

@@ -8,16 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .arrays import as_inexact
+from .products import apply, apply_adjoint, apply_norm, mapped
+from .pytree import register, static
+
 if TYPE_CHECKING:
     import scipy.sparse.linalg
 
 Shape = tuple[int, ...]
 LIMIT = 2 * 2**30  # bytes that an explicit matrix may take unless the caller says otherwise
-
-
-def static(**options: Any) -> Any:
-    """Mark a dataclass field as part of the operator's structure, not one of its arrays."""
-    return dataclasses.field(metadata={"static": True}, **options)
 
 
 @dataclass_transform(
@@ -51,26 +50,7 @@ class LinearOperator:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)(cls)
-        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
-        leaves = tuple(f.name for f in fields if "static" not in f.metadata)
-        statics = tuple(f.name for f in fields if "static" in f.metadata)
-        keys = tuple(jax.tree_util.GetAttrKey(name) for name in leaves)
-
-        def flatten(op: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-            return tuple(getattr(op, n) for n in leaves), tuple(getattr(op, n) for n in statics)
-
-        def flatten_with_keys(op: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-            children, structure = flatten(op)
-            return tuple(zip(keys, children, strict=True)), structure
-
-        def unflatten(structure: tuple[Any, ...], children: Any) -> Any:
-            op = object.__new__(cls)  # not through __init__: children may be anything that a tree.map returns
-            for name, value in (*zip(leaves, children, strict=True), *zip(statics, structure, strict=True)):
-                object.__setattr__(op, name, value)
-            return op
-
-        jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+        register(cls)
 
     # what a subclass writes
 
@@ -93,6 +73,12 @@ class LinearOperator:
     def _fuse_sum(self, other: "LinearOperator") -> "LinearOperator | None":
         """The sum self + other as one simpler operator, or None."""
         del other
+
+    def _norm(self) -> jax.Array:
+        """The norm, unchecked; by power iteration unless a subclass knows better."""
+        from .norms import power_iteration
+
+        return power_iteration(self)
 
     def _scaled(self, factor: jax.Array) -> "LinearOperator | None":
         """The multiple factor * self as an operator of the same kind, or None."""
@@ -147,10 +133,12 @@ class LinearOperator:
         return entries.nbytes(self, format)
 
     def norm(self) -> jax.Array:
-        """Largest singular value, exact where the class knows it, else by power iteration on A^H A."""
-        from .norms import power_iteration
+        """Largest singular value: exact, or a bound never below it, where the class knows one.
 
-        return power_iteration(self)
+        Periodic convolutions, diagonals, selections and Kronecker products of them are exact. Other convolutions,
+        differences, sums and products give an upper bound. Anything else is estimated by power iteration on A^H A.
+        """
+        return apply_norm(self)
 
     def explain(self) -> str:
         """What the matrix is, what it would cost, and how it is computed, in words."""
@@ -173,11 +161,11 @@ class LinearOperator:
 
         Integers become the default float. Raises ValueError for any other shape.
         """
-        return _mapped(_apply, self, x, self.in_shape, self.out_shape, "x")
+        return mapped(apply, self, x, self.in_shape, self.out_shape, "x")
 
     def rmatvec(self, y: Any) -> jax.Array:
         """Apply the adjoint (conjugate transpose) to ``out_shape``, a flat vector (m,), or leading batch axes."""
-        return _mapped(_apply_adjoint, self, y, self.out_shape, self.in_shape, "y")
+        return mapped(apply_adjoint, self, y, self.out_shape, self.in_shape, "y")
 
     def __call__(self, x: Any) -> jax.Array:
         """Return `matvec` of x."""
@@ -212,9 +200,9 @@ class LinearOperator:
     @property
     def H(self) -> "LinearOperator":
         """The adjoint (conjugate transpose), lazily; ``A.H.H is A``."""
-        from . import algebra
+        from .adjoint import Adjoint
 
-        return algebra.Adjoint(parent=self, in_shape=self.out_shape, out_shape=self.in_shape)
+        return Adjoint(parent=self, in_shape=self.out_shape, out_shape=self.in_shape)
 
     @property
     def T(self) -> "LinearOperator":
@@ -223,9 +211,9 @@ class LinearOperator:
 
     def conj(self) -> "LinearOperator":
         """The operator whose matrix is the complex conjugate; itself where the matrix is real."""
-        from . import algebra
+        from .adjoint import conjugate
 
-        return algebra.conjugate(self)
+        return conjugate(self)
 
     def gram(self) -> "LinearOperator":
         """The normal operator A^H A."""
@@ -289,43 +277,6 @@ class LinearOperator:
         from .. import interop
 
         return interop.to_lineax(self)
-
-
-@jax.jit
-def _apply(op: LinearOperator, x: jax.Array) -> jax.Array:
-    return op._matvec(x)
-
-
-@jax.jit
-def _apply_adjoint(op: LinearOperator, y: jax.Array) -> jax.Array:
-    return op._rmatvec(y)
-
-
-def _mapped(apply: Any, op: LinearOperator, x: Any, shape: Shape, out: Shape, name: str) -> jax.Array:
-    x = as_inexact(x, name)
-    size = math.prod(shape)
-    if x.shape == shape:
-        return apply(op, x)
-    if x.shape == (size,):
-        return apply(op, x.reshape(shape)).reshape(-1)
-    lead = x.ndim - len(shape)
-    if lead > 0 and x.shape[lead:] == shape:
-        y = jax.vmap(apply, (None, 0))(op, x.reshape(-1, *shape))
-        return y.reshape(*x.shape[:lead], *out)
-    raise ValueError(
-        f"`{name}` has shape {x.shape}; {type(op).__name__} takes {shape}, ({size},), or batch axes before {shape}"
-    )
-
-
-def as_inexact(x: Any, name: str) -> jax.Array:
-    """Return `x` as a real or complex floating array; integers and booleans become the default float."""
-    try:
-        array = jnp.asarray(x)
-    except (TypeError, ValueError):
-        raise ValueError(f"`{name}` is a {type(x).__name__}, not an array of numbers") from None
-    if jnp.issubdtype(array.dtype, jnp.inexact):
-        return array
-    return array.astype(jnp.zeros(()).dtype)
 
 
 def _space(op: LinearOperator, shape: Shape) -> str:

@@ -1,4 +1,4 @@
-"""Operators of blocks: stacks, block diagonal, Kronecker product, and a batch of one operator."""
+"""Operators of blocks: stacks, block diagonal and Kronecker product."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .base import LinearOperator, Shape, static
+from .base import LinearOperator, Shape
+from .pytree import static
 
 
 class VerticalStack(LinearOperator):
@@ -34,15 +35,15 @@ class VerticalStack(LinearOperator):
     def nnz(self) -> int:
         return sum(b.nnz for b in self.blocks)
 
-    def norm(self) -> jax.Array:
+    def _norm(self) -> jax.Array:
         """Root of the sum of the blocks' squared norms: an upper bound."""
-        return jnp.sqrt(sum((b.norm() ** 2 for b in self.blocks), jnp.zeros(())))
+        return jnp.sqrt(sum((b._norm() ** 2 for b in self.blocks), jnp.zeros(())))
 
     def _as_matrix(self) -> jax.Array:
         return jnp.concatenate([b._as_matrix() for b in self.blocks], 0)
 
     def _coordinates(self) -> Any:
-        return _shifted(self.blocks, rows=True, columns=False)
+        return shifted(self.blocks, rows=True, columns=False)
 
     def _detail(self) -> str:
         return f"{len(self.blocks)} blocks"
@@ -75,58 +76,17 @@ class BlockDiagonal(LinearOperator):
     def nnz(self) -> int:
         return sum(b.nnz for b in self.blocks)
 
-    def norm(self) -> jax.Array:
-        return jnp.max(jnp.stack([b.norm() for b in self.blocks]))
+    def _norm(self) -> jax.Array:
+        return jnp.max(jnp.stack([b._norm() for b in self.blocks]))
 
     def _as_matrix(self) -> jax.Array:
         return jax.scipy.linalg.block_diag(*(b._as_matrix() for b in self.blocks))
 
     def _coordinates(self) -> Any:
-        return _shifted(self.blocks, rows=True, columns=True)
+        return shifted(self.blocks, rows=True, columns=True)
 
     def _detail(self) -> str:
         return f"{len(self.blocks)} blocks"
-
-
-class Batched(LinearOperator):
-    """One operator with a batch of leaves: block diagonal, one example a block."""
-
-    op: LinearOperator
-    in_shape: Shape = static()
-    out_shape: Shape = static()
-
-    def _matvec(self, x: jax.Array) -> jax.Array:
-        return jax.vmap(lambda op, part: op._matvec(part))(self.op, x)
-
-    def _rmatvec(self, y: jax.Array) -> jax.Array:
-        return jax.vmap(lambda op, part: op._rmatvec(part))(self.op, y)
-
-    def conj(self) -> LinearOperator:
-        return batched(jax.vmap(lambda op: op.conj())(self.op))
-
-    def norm(self) -> jax.Array:
-        return jnp.max(jax.vmap(lambda op: op.norm())(self.op))
-
-    def _examples(self) -> list[LinearOperator]:
-        return [jax.tree.map(lambda leaf, i=i: leaf[i], self.op) for i in range(self.in_shape[0])]
-
-    @property
-    def tags(self) -> frozenset[str]:
-        return BlockDiagonal.tags.fget(block_diagonal(self._examples()))  # type: ignore[attr-defined]
-
-    @property
-    def nnz(self) -> int:
-        return sum(op.nnz for op in self._examples())
-
-    def _as_matrix(self) -> jax.Array:
-        blocks = jax.vmap(lambda op: op._as_matrix())(self.op)
-        return jax.scipy.linalg.block_diag(*blocks)
-
-    def _coordinates(self) -> Any:
-        return _shifted(self._examples(), rows=True, columns=True)
-
-    def _detail(self) -> str:
-        return f"{self.in_shape[0]} of {self.op!r}"
 
 
 class Kronecker(LinearOperator):
@@ -155,8 +115,8 @@ class Kronecker(LinearOperator):
     def nnz(self) -> int:
         return self.left.nnz * self.right.nnz
 
-    def norm(self) -> jax.Array:
-        return self.left.norm() * self.right.norm()
+    def _norm(self) -> jax.Array:
+        return self.left._norm() * self.right._norm()
 
     def _as_matrix(self) -> jax.Array:
         return jnp.kron(self.left._as_matrix(), self.right._as_matrix())
@@ -167,8 +127,7 @@ class Kronecker(LinearOperator):
             return None
         m, n = self.right.shape
         rows, columns = (
-            (a[:, None] * size + b[None, :]).ravel()
-            for a, b, size in zip(left[:2], right[:2], (m, n), strict=True)
+            (a[:, None] * size + b[None, :]).ravel() for a, b, size in zip(left[:2], right[:2], (m, n), strict=True)
         )
         return rows, columns, np.outer(left[2], right[2]).ravel()
 
@@ -185,7 +144,7 @@ def vstack(ops: Sequence[LinearOperator]) -> LinearOperator:
     >>> co.vstack([co.identity(3), co.convolution([1.0, 1.0], 3)]).out_shape
     (2, 3)
     """
-    ops = _checked(ops, "in_shape")
+    ops = checked(ops, "in_shape")
     return VerticalStack(blocks=ops, in_shape=ops[0].in_shape, out_shape=_stacked([b.out_shape for b in ops]))
 
 
@@ -198,7 +157,7 @@ def hstack(ops: Sequence[LinearOperator]) -> LinearOperator:
     >>> co.hstack([co.identity(3), co.convolution([1.0, 1.0], 3)]).shape
     (3, 6)
     """
-    return vstack([b.H for b in _checked(ops, "out_shape")]).H
+    return vstack([b.H for b in checked(ops, "out_shape")]).H
 
 
 def block_diagonal(ops: Sequence[LinearOperator]) -> LinearOperator:
@@ -208,9 +167,11 @@ def block_diagonal(ops: Sequence[LinearOperator]) -> LinearOperator:
     >>> co.block_diagonal([co.identity(2), co.convolution([1.0, 1.0], 3, mode="full")]).shape
     (6, 5)
     """
-    ops = _checked(ops, None)
+    ops = checked(ops, None)
     return BlockDiagonal(
-        blocks=ops, in_shape=_stacked([b.in_shape for b in ops]), out_shape=_stacked([b.out_shape for b in ops])
+        blocks=ops,
+        in_shape=_stacked([b.in_shape for b in ops]),
+        out_shape=_stacked([b.out_shape for b in ops]),
     )
 
 
@@ -229,41 +190,8 @@ def kronecker(left: LinearOperator, right: LinearOperator) -> LinearOperator:
     )
 
 
-def batched(ops: LinearOperator | Sequence[LinearOperator]) -> LinearOperator:
-    """Return the block diagonal of a batch of operators of one structure, one example a block.
-
-    Parameters
-    ----------
-    ops : LinearOperator or sequence of them
-        What `jax.vmap` of a factory returns (every leaf with a leading batch axis), or operators that differ in
-        their arrays alone.
-
-    Returns
-    -------
-    LinearOperator
-        From ``(batch, *in_shape)`` to ``(batch, *out_shape)``.
-
-    Examples
-    --------
-    >>> import jax, jax.numpy as jnp, convops as co
-    >>> kernels = jnp.asarray([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
-    >>> A = co.batched(jax.vmap(lambda k: co.convolution(k, 4))(kernels))
-    >>> A.in_shape, A.shape
-    ((3, 4), (12, 12))
-    """
-    if not isinstance(ops, LinearOperator):
-        blocks = _checked(ops, None)
-        if len({jax.tree.structure(b) for b in blocks}) > 1:
-            raise ValueError("`ops` differ in structure; batched() takes operators of one structure: use block_diagonal()")
-        ops = jax.tree.map(lambda *leaves: jnp.stack(leaves), *blocks)
-    leading = {leaf.shape[0] if leaf.ndim else None for leaf in jax.tree.leaves(ops)}
-    if len(leading) != 1 or None in leading:
-        raise ValueError(f"`ops` has leaves with leading axes {leading}; build it with jax.vmap over a factory")
-    (size,) = leading
-    return Batched(op=ops, in_shape=(size, *ops.in_shape), out_shape=(size, *ops.out_shape))
-
-
-def _checked(ops: Any, equal: str | None) -> tuple[LinearOperator, ...]:
+def checked(ops: Any, equal: str | None) -> tuple[LinearOperator, ...]:
+    """Return the operators as a tuple; refuse anything else, and those that differ in the attribute `equal`."""
     ops = tuple(ops)
     if not ops or not all(isinstance(op, LinearOperator) for op in ops):
         raise ValueError("`ops` must be a non-empty sequence of operators")
@@ -296,9 +224,10 @@ def _along(x: jax.Array, left: Any, right: Any, head: Shape, tail: Shape, out: S
     return jax.vmap(lambda column: left(column.reshape(head)).reshape(-1), 1, 1)(columns).reshape(out)
 
 
-def _shifted(blocks: Sequence[LinearOperator], rows: bool, columns: bool) -> Any:
-    found = [b._coordinates() for b in blocks]
-    if any(f is None for f in found):
+def shifted(blocks: Sequence[LinearOperator], rows: bool, columns: bool) -> Any:
+    """Coordinates of blocks one below the other, one beside the other, or both."""
+    found = [f for b in blocks if (f := b._coordinates()) is not None]
+    if len(found) < len(blocks):
         return None
     tops = np.cumsum([0, *(b.shape[0] for b in blocks)]) * rows
     lefts = np.cumsum([0, *(b.shape[1] for b in blocks)]) * columns

@@ -6,6 +6,7 @@ joins the runs, ``fold`` adds each back to where it came from. The rules are tho
 reflections included.
 """
 
+import itertools
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -73,7 +74,7 @@ def rule(n: int, low: int, high: int, boundary: str) -> Rule:
     changes = [0, *(np.flatnonzero(np.diff(block) | np.diff(inside)) + 1).tolist(), len(j)]
     runs = tuple(
         Run(a, b - a, int(index[a]), int(stride[a]), int(sign[a]), int(first[a]), int(last[a]))
-        for a, b in zip(changes[:-1], changes[1:], strict=True)
+        for a, b in itertools.pairwise(changes)
         if b > a
     )
     return Rule(index, sign, first, last, runs)
@@ -83,7 +84,7 @@ def extend(x: jax.Array, window: Window, which: tuple[bool, ...]) -> jax.Array:
     """Extend the trailing axes of `x` named by `which` to the positions low .. high that the window reads."""
     lead = x.ndim - window.ndim
     for a in np.flatnonzero(which):
-        x = extend_axis(x, lead + a, window.low[a], window.high[a], window.boundary[a])
+        x = extend_axis(x, lead + int(a), window.low[a], window.high[a], window.boundary[a])
     return x
 
 
@@ -91,7 +92,7 @@ def fold(y: jax.Array, window: Window, which: tuple[bool, ...]) -> jax.Array:
     """Adjoint of `extend`: add what lies beyond the signal back to where it came from."""
     lead = y.ndim - window.ndim
     for a in np.flatnonzero(which):
-        y = fold_axis(y, lead + a, window.signal[a], window.low[a], window.high[a], window.boundary[a])
+        y = fold_axis(y, lead + int(a), window.signal[a], window.low[a], window.high[a], window.boundary[a])
     return y
 
 

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .base import LinearOperator, Shape, as_inexact
+from .arrays import as_inexact
+from .base import LinearOperator, Shape
 from .window import MODES, Window, integer, make_window, shape_of
 from .windowed import build
 
@@ -77,7 +78,15 @@ def convolution(
     """
     array = as_inexact(kernel, "kernel")
     in_shape, axes, window = _geometry(
-        array, shape, axes, channels, mode=mode, boundary=boundary, origin=origin, stride=stride, dilation=dilation
+        array,
+        shape,
+        axes,
+        channels,
+        mode=mode,
+        boundary=boundary,
+        origin=origin,
+        stride=stride,
+        dilation=dilation,
     )
     return build(array, window, in_shape, axes, channels=channels, method=method)
 
@@ -141,7 +150,8 @@ def normal_axes(axes: Any, ndim: int, total: int, first: int = 0) -> tuple[int, 
     """The axes that a kernel acts on, as non-negative numbers; the last ones by default."""
     if total - first < ndim:
         raise ValueError(
-            f"`shape` has {total} axes and the kernel acts on {ndim}" + first * " behind the channels"
+            f"`shape` has {total} axes and the kernel acts on {ndim}"
+            + first * " behind the channels"
             + "; give a shape with at least as many axes as the kernel"
         )
     if axes is None:

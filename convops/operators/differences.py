@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import window_matrix
-from .base import LinearOperator, Shape, static
+from .base import LinearOperator, Shape
 from .blocks import vstack
 from .engines import stencil
+from .pytree import static
 from .window import Window, integer, make_window, per_axis, shape_of
 
 KINDS = {  # kernel (as a convolution has it) and the index that lies on the output sample
@@ -61,7 +62,7 @@ class Difference(LinearOperator):
     def nnz(self) -> int:
         return window_matrix.count(self._kernel(), self.window, self._layout())
 
-    def norm(self) -> jax.Array:
+    def _norm(self) -> jax.Array:
         """Upper bound sqrt(norm_1 norm_inf), exact to O(1/N^2) but for `antireflect`."""
         return jnp.asarray(self.bound)
 
@@ -155,9 +156,7 @@ def laplacian(shape: Any, boundary: Any = "symmetric") -> LinearOperator:
     return _fixed(taps, shape, tuple(range(ndim)), (3,) * ndim, names, (1,) * ndim, bound)
 
 
-def _fixed(
-    taps: Any, shape: Shape, axes: Any, kernel: Any, boundary: Any, origin: Any, bound: float
-) -> Difference:
+def _fixed(taps: Any, shape: Shape, axes: Any, kernel: Any, boundary: Any, origin: Any, bound: float) -> Difference:
     window = make_window(tuple(shape[a] for a in axes), kernel, boundary=boundary, origin=origin)
     return Difference(
         in_shape=shape,

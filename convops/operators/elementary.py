@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .base import LinearOperator, Shape, as_inexact, static
+from .arrays import as_inexact
+from .base import LinearOperator, Shape
+from .pytree import static
 from .window import shape_of
 
 
@@ -20,7 +22,8 @@ class Identity(LinearOperator):
     def _matvec(self, x: jax.Array) -> jax.Array:
         return x
 
-    _rmatvec = _matvec
+    def _rmatvec(self, y: jax.Array) -> jax.Array:
+        return y
 
     @property
     def tags(self) -> frozenset[str]:
@@ -29,7 +32,7 @@ class Identity(LinearOperator):
     def gram(self) -> LinearOperator:
         return self
 
-    def norm(self) -> jax.Array:
+    def _norm(self) -> jax.Array:
         return jnp.ones(())
 
     def _fuse_product(self, other: LinearOperator) -> LinearOperator:
@@ -71,7 +74,7 @@ class Diagonal(LinearOperator):
     def gram(self) -> LinearOperator:
         return diagonal(jnp.abs(self.values) ** 2)
 
-    def norm(self) -> jax.Array:
+    def _norm(self) -> jax.Array:
         return jnp.max(jnp.abs(self.values))
 
     def _scaled(self, factor: jax.Array) -> LinearOperator:
@@ -101,7 +104,8 @@ class Mask(LinearOperator):
     def _matvec(self, x: jax.Array) -> jax.Array:
         return jnp.where(self.keep, x, jnp.zeros((), x.dtype))
 
-    _rmatvec = _matvec
+    def _rmatvec(self, y: jax.Array) -> jax.Array:
+        return self._matvec(y)
 
     @property
     def tags(self) -> frozenset[str]:
@@ -114,7 +118,7 @@ class Mask(LinearOperator):
     def gram(self) -> LinearOperator:
         return self
 
-    def norm(self) -> jax.Array:
+    def _norm(self) -> jax.Array:
         return jnp.any(self.keep).astype(self.dtype)
 
     def _fuse_product(self, other: LinearOperator) -> LinearOperator | None:

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 
+from .arrays import traced
+
 if TYPE_CHECKING:
     from .base import LinearOperator
 
@@ -18,10 +20,15 @@ Coordinates = tuple[np.ndarray, np.ndarray, np.ndarray]
 def dense(op: "LinearOperator", order: str, limit: int) -> jax.Array:
     """Return the dense matrix on C- or F-order vectors, refused above `limit` bytes."""
     _within(op, "dense", limit)
-    matrix = op._as_matrix()
+    matrix = _dense(op)
     if _check_order(order) == "F":
         matrix = matrix[_column_major(op.out_shape)][:, _column_major(op.in_shape)]
     return matrix
+
+
+@jax.jit
+def _dense(op: "LinearOperator") -> jax.Array:
+    return op._as_matrix()
 
 
 def sparse(op: "LinearOperator", format: str, order: str, limit: int) -> Any:
@@ -63,7 +70,7 @@ def coordinates(op: "LinearOperator") -> Coordinates:
     """Row, column and value of each structurally non-zero entry, sorted by row."""
     found = op._coordinates()
     if found is None:
-        matrix = np.asarray(op._as_matrix())  # nothing is known of the structure: what is zero is left out
+        matrix = np.asarray(_dense(op))  # nothing is known of the structure: what is zero is left out
         rows, columns = np.nonzero(matrix)
         return rows, columns, matrix[rows, columns]
     return merge(*found, op.shape)
@@ -86,11 +93,9 @@ def merged_coordinates(parts: list[Coordinates | None], shape: tuple[int, int]) 
     return merge(rows, columns, values, shape)
 
 
-def product_coordinates(
-    parts: list[Coordinates | None], shapes: list[tuple[int, int]]
-) -> Coordinates | None:
+def product_coordinates(parts: list[Coordinates | None], shapes: list[tuple[int, int]]) -> Coordinates | None:
     """Coordinates of a product."""
-    total = None
+    total: Any = None
     for part, shape in zip(parts, shapes, strict=True):
         if part is None:
             return None
@@ -112,7 +117,7 @@ def _within(op: "LinearOperator", format: str, limit: int) -> None:
 
 
 def _concrete(op: "LinearOperator") -> None:
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(op)):
+    if any(traced(leaf) for leaf in jax.tree.leaves(op)):
         raise ValueError("to_sparse() needs concrete arrays; inside jit, vmap or grad use as_matrix()")
 
 

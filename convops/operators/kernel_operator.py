@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .base import LinearOperator, Shape, as_inexact, static
+from .arrays import as_inexact
+from .base import LinearOperator, Shape
 from .convolution import normal_axes
 from .engines import ENGINES, fourier, stencil
 from .engines.choose import choose
+from .pytree import static
 from .window import Window, make_window, shape_of
 
 
@@ -182,7 +184,9 @@ def kernel_operator(
     if ndim < 1:
         raise ValueError(f"`kernel_shape` is {in_shape}; with channels=True give (out, in, *taps)")
     if channels and (array.ndim == 0 or array.shape[0] != in_shape[1]):
-        raise ValueError(f"`signal` has shape {array.shape}; for `kernel_shape` {in_shape} give {in_shape[1]} channels first")
+        raise ValueError(
+            f"`signal` has shape {array.shape}; for `kernel_shape` {in_shape} give {in_shape[1]} channels first"
+        )
     axes = normal_axes(axes, ndim, array.ndim, first=int(bool(channels)))
     window = make_window(
         tuple(array.shape[a] for a in axes),
@@ -218,5 +222,5 @@ def _prepared(op: KernelOperator, signal: jax.Array) -> KernelOperator:
         return dataclasses.replace(op, signal=signal)
     window = swapped(op.window)
     flat = signal.reshape(-1, *window.kernel)
-    data = jax.vmap(lambda s: fourier.prepare(s, window))(flat)
+    data: Any = jax.vmap(lambda s: fourier.prepare(s, window))(flat)
     return dataclasses.replace(op, signal=signal, data=data.reshape(*signal.shape[: -window.ndim], *data.shape[1:]))

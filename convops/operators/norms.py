@@ -1,7 +1,7 @@
 """Largest singular values: by power iteration, and bounds that hold for certain."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def power_iteration(op: LinearOperator, steps: int = 60) -> jax.Array:
-    """Estimate the largest singular value from below, by power iteration on A^H A from a fixed random start."""
+    """Estimate the largest singular value from below, by power iteration on A^H A from a fixed start."""
     if 0 in op.out_shape:
         return jnp.zeros(())
-    start = jax.random.normal(jax.random.key(0), op.in_shape).astype(op.dtype)
+    start = scattered(op.in_shape, op.dtype)
 
     def step(_: int, x: jax.Array) -> jax.Array:
         y = op._rmatvec(op._matvec(x))
@@ -28,6 +28,12 @@ def power_iteration(op: LinearOperator, steps: int = 60) -> jax.Array:
 
     x = jax.lax.fori_loop(0, steps, step, start / _length(start))
     return _length(op._matvec(x))
+
+
+def scattered(shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    """Numbers without structure in [-1/2, 1/2), the same for the same shape: Knuth's multiplicative hash."""
+    count = jnp.arange(1, math.prod(shape) + 1, dtype=jnp.uint32) * jnp.uint32(2654435761)
+    return (count.astype(jnp.float32) * 2.0**-32 - 0.5).reshape(shape).astype(dtype)
 
 
 def absolute_sum_bound(op: LinearOperator) -> jax.Array:
@@ -55,7 +61,8 @@ def convolution_norm(op: "Convolution") -> jax.Array:
     if window.empty:
         return jnp.zeros(())
     kernel = op.kernel.astype(jnp.promote_types(op.kernel.dtype, jnp.float32))
-    largest = jnp.max(_gain(fourier.prepare(kernel, window), op.channels))
+    spectrum: Any = fourier.prepare(kernel, window)
+    largest = jnp.max(_gain(spectrum, op.channels))
     extended = [a for a in range(window.ndim) if window.extended[a] and window.boundary[a] != "wrap"]
     if not extended:
         return largest

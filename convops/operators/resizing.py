@@ -10,7 +10,8 @@ import numpy as np
 from jax import lax
 
 from . import boundary as boundaries
-from .base import LinearOperator, Shape, static
+from .base import LinearOperator, Shape
+from .pytree import static
 from .window import BOUNDARIES, integer, per_axis, positive, shape_of
 
 
@@ -33,7 +34,7 @@ class Slice(LinearOperator):
         ]
         return lax.pad(y, jnp.zeros((), y.dtype), widths)
 
-    def norm(self) -> jax.Array:
+    def _norm(self) -> jax.Array:
         return jnp.ones(())
 
     def _source(self) -> np.ndarray:
@@ -80,7 +81,7 @@ class Pad(LinearOperator):
     def nnz(self) -> int:
         return math.prod(int(np.count_nonzero(f)) for f in self._factors())
 
-    def norm(self) -> jax.Array:
+    def _norm(self) -> jax.Array:
         return jnp.asarray(math.prod(float(np.linalg.norm(f, 2)) for f in self._factors()))
 
     def _as_matrix(self) -> jax.Array:

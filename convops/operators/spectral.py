@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .algebra import Adjoint, Composition, Conjugate, Scaled, Sum
+from .adjoint import Adjoint, Conjugate
+from .algebra import Composition, Scaled, Sum
 from .base import LinearOperator
 from .blocks import VerticalStack
 from .differences import Difference

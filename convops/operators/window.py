@@ -82,8 +82,7 @@ class Window:
     def source(self) -> tuple[int, ...]:
         """Length of what the taps are read from: the positions low .. high where extended, else the signal."""
         return tuple(
-            k + r if e else n
-            for k, r, e, n in zip(self.length, self.reach, self.extended, self.signal, strict=True)
+            k + r if e else n for k, r, e, n in zip(self.length, self.reach, self.extended, self.signal, strict=True)
         )
 
     @cached_property
@@ -135,9 +134,7 @@ def make_window(
         )
     step = tuple(positive(s, "stride") for s in per_axis(stride, ndim, "stride"))
     spacing = tuple(positive(d, "dilation") for d in per_axis(dilation, ndim, "dilation"))
-    origins = tuple(
-        _origin(o, k) for o, k in zip(per_axis(origin, ndim, "origin"), kernel, strict=True)
-    )
+    origins = tuple(_origin(o, k) for o, k in zip(per_axis(origin, ndim, "origin"), kernel, strict=True))
     full = [n + d * (k - 1) for n, k, d in zip(signal, kernel, spacing, strict=True)]
     start, sizes = {
         "full": ([0] * ndim, full),

@@ -62,7 +62,7 @@ def _assemble(matrix: jax.Array, window: Window, layout: Layout) -> jax.Array:
     for axis in layout.carried:
         size = layout.in_shape[axis]
         rows[axis], columns[axis] = matrix.ndim, matrix.ndim + 1
-        matrix = matrix[..., None, None] * jnp.eye(size, dtype=matrix.dtype)
+        matrix = jnp.tensordot(matrix, jnp.eye(size, dtype=matrix.dtype), 0)
     everything = range(len(layout.in_shape))
     matrix = matrix.transpose([rows[a] for a in everything] + [columns[a] for a in everything])
     return matrix.reshape(math.prod(layout.out_shape), math.prod(layout.in_shape))
@@ -89,7 +89,7 @@ def _count(taps: np.ndarray, window: Window) -> int:
         reached = core
         for table, _ in combination:  # contract each kernel axis with its (sample, tap) incidence
             reached = np.tensordot(reached, table, (0, 1))
-        total += np.count_nonzero(reached) * math.prod(times for _, times in combination)
+        total += int(np.count_nonzero(reached)) * math.prod(times for _, times in combination)
     return total
 
 
@@ -102,8 +102,8 @@ def _distinct(window: Window, axis: int) -> int:
     for part in range(0, len(outer), chunk):
         index, head, tail = _reads(window, axis, outer[part : part + chunk], taps)
         ordered = np.sort(index, 1)  # -1 where no sample strictly inside is read
-        total += np.count_nonzero((np.diff(ordered, axis=1, prepend=-1) != 0) & (ordered >= 0))
-        total += np.count_nonzero(head.any(1)) + np.count_nonzero(tail.any(1))
+        total += int(np.count_nonzero((np.diff(ordered, axis=1, prepend=-1) != 0) & (ordered >= 0)))
+        total += int(np.count_nonzero(head.any(1)) + np.count_nonzero(tail.any(1)))
     return total
 
 

@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import fusion, window_matrix
-from .base import LinearOperator, Shape, static
+from .arrays import traced
+from .base import LinearOperator, Shape
 from .engines import ENGINES
 from .engines.choose import choose
 from .norms import convolution_norm
+from .pytree import static
 from .window import Window
 
 Taps = tuple[tuple[int, ...], ...]
@@ -71,11 +73,11 @@ class Convolution(LinearOperator):
 
     def _counted(self) -> np.ndarray:
         """The kernel as numbers; all ones where it is traced."""
-        if isinstance(self.kernel, jax.core.Tracer):
+        if traced(self.kernel):
             return np.ones(self.kernel.shape)
         return np.asarray(self.kernel)
 
-    def norm(self) -> jax.Array:
+    def _norm(self) -> jax.Array:
         """Largest singular value: exact for a periodic boundary, else a bound that is never below it."""
         return convolution_norm(self)
 
@@ -110,8 +112,8 @@ class Convolution(LinearOperator):
         reason = choose(self.window, _tap_count(self.window, sparse_taps(self.kernel, self.window)))[1]
         reason = reason if self.requested == "auto" else "asked for by `method`"
         spread = {
-            "fourier": "a NaN or infinity in the input spreads to the whole output, and rounding errors are relative to "
-            "its largest entry",
+            "fourier": "a NaN or infinity in the input spreads to the whole output; rounding errors are relative "
+            "to the largest entry",
             "stencil": "a NaN or infinity in the input stays within the kernel's reach",
         }
         return (
@@ -163,9 +165,7 @@ def build(
     )
 
 
-def rebuild(
-    op: Convolution, kernel: jax.Array, window: Window | None = None, method: str | None = None
-) -> Convolution:
+def rebuild(op: Convolution, kernel: jax.Array, window: Window | None = None, method: str | None = None) -> Convolution:
     """Return `op` with another kernel, and another window and method if given."""
     return build(
         kernel,
@@ -179,7 +179,7 @@ def rebuild(
 
 def sparse_taps(kernel: jax.Array, window: Window) -> Taps | None:
     """The non-zero taps of a concrete kernel, where at most a third are; None stands for all."""
-    if isinstance(kernel, jax.core.Tracer):
+    if traced(kernel):
         return None
     lead = tuple(range(kernel.ndim - window.ndim))
     places = np.argwhere((np.asarray(kernel) != 0).any(lead))

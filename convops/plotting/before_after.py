@@ -9,9 +9,7 @@ from convops.io.extras import require
 _WHITE, _INK = 255, 40
 
 
-def side_by_side(
-    images: Sequence[np.ndarray], titles: Sequence[str], *, scale: int = 2, gap: int = 12
-) -> np.ndarray:
+def side_by_side(images: Sequence[np.ndarray], titles: Sequence[str], *, scale: int = 2, gap: int = 12) -> np.ndarray:
     """Draw 8-bit grey images of one size in a row on white, a title above each.
 
     Parameters
@@ -43,9 +41,7 @@ def side_by_side(
     """
     if len(images) != len(titles) or len({np.shape(image) for image in images}) != 1:
         shapes = [np.shape(image) for image in images]
-        raise ValueError(
-            f"`images` must be of one shape and as many as the titles; got {shapes}, {len(titles)} titles"
-        )
+        raise ValueError(f"`images` must be of one shape and as many as the titles; got {shapes}, {len(titles)} titles")
     Image, ImageDraw = require("PIL.Image", "io"), require("PIL.ImageDraw", "io")
     font = require("PIL.ImageFont", "io").load_default(size=22)
     height, width = (scale * n for n in images[0].shape)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -71,27 +72,31 @@ def box(
     if not widths or (shape and len(widths) != len(shape)):
         raise ValueError(f"`width` has {len(widths)} numbers; give one, or one per axis of the PSF.")
     checked = [parameter("width", w, work) for w in widths]
-    whole = [jnp.issubdtype(jnp.result_type(w), jnp.integer) for w in widths]
+    exact = [jnp.issubdtype(jnp.result_type(w), jnp.integer) for w in widths]
     reach = None
     if all(w.known is not None for w in checked):
-        reach = [_reach(w.known, exact) for w, exact in zip(checked, whole, strict=True)]
+        reach = [_reach(w.known, whole) for w, whole in zip(checked, exact, strict=True)]
     shape = grid_shape(shape, reach, "`width`", may_cut=False)
-    weights = jnp.ones(shape, work)
-    for w, exact, x in zip(checked, whole, offsets(shape, work), strict=True):
-        weights = weights * _profile(w.array, exact, x)
-    return unit_sum(weights, dtype)
+    return _product([w.array for w in checked], tuple(exact), shape, dtype)
 
 
-def _reach(width: Any, exact: bool) -> tuple[float, float]:
+def _reach(width: Any, whole: bool) -> tuple[float, float]:
     """Elements before and after the centre with a weight above zero."""
-    if exact:
+    if whole:
         return float(width // 2), float((width - 1) // 2)
     half = float(math.ceil((width + 1) / 2 - 1e-6)) - 1
     return half, half
 
 
-def _profile(width: jax.Array, exact: bool, x: jax.Array) -> jax.Array:
-    if exact:
+@partial(jax.jit, static_argnums=(1, 2, 3))
+def _product(widths: list[jax.Array], exact: tuple[bool, ...], shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    axes = offsets(shape, widths[0].dtype)
+    profiles = [_profile(w, whole, x) for w, whole, x in zip(widths, exact, axes, strict=True)]
+    return unit_sum(math.prod(profiles, start=jnp.ones((), widths[0].dtype)), dtype)
+
+
+def _profile(width: jax.Array, whole: bool, x: jax.Array) -> jax.Array:
+    if whole:
         width = jnp.maximum(width, 1)
         return ((x >= -(width // 2)) & (x <= (width - 1) // 2)).astype(x.dtype)
     return jnp.clip((jnp.maximum(width, 0) + 1) / 2 - jnp.abs(x), 0, 1)

@@ -1,6 +1,7 @@
 """The disk: geometric defocus; in N-D the ball."""
 
 import math
+from functools import partial
 from typing import Any
 
 import jax
@@ -53,15 +54,19 @@ def disk(radius: ArrayLike, shape: int | tuple[int, ...] | None = None, *, dtype
      [  0  26  50  26   0]]
     """
     dtype = float_dtype(dtype)
-    work = working_dtype(dtype)
-    given = parameter("radius", radius, work)
+    given = parameter("radius", radius, working_dtype(dtype))
     shape = parse_shape(shape)
     reach = None
     if given.known is not None:
         half = max(float(math.ceil(given.known + 0.5 - 1e-6)) - 1, 0.0)  # the last r below radius + 1/2
         reach = [(half, half)] * (len(shape) if shape else 2)
     shape = grid_shape(shape, reach, "`radius`", may_cut=False)
-    squares = sum((x**2 for x in offsets(shape, work)), jnp.zeros(shape, work))
+    return _ball(given.array, shape, dtype)
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _ball(radius: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    squares = sum((x**2 for x in offsets(shape, radius.dtype)), jnp.zeros((), radius.dtype))
     # The distance does not depend on the radius: no derivative of the root at r = 0 is ever taken.
-    coverage = jnp.clip(jnp.maximum(given.array, 0) + 0.5 - jnp.sqrt(squares), 0, 1)
+    coverage = jnp.clip(jnp.maximum(radius, 0) + 0.5 - jnp.sqrt(squares), 0, 1)
     return unit_sum(coverage, dtype)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -80,29 +81,21 @@ def gaussian(
     """
     dtype = float_dtype(dtype)
     if (sigma is None) == (covariance is None):
-        raise ValueError(
-            "give either `sigma` or `covariance`: exactly one of them sets the width of the Gaussian."
-        )
+        raise ValueError("give either `sigma` or `covariance`: exactly one of them sets the width of the Gaussian.")
     if covariance is None:
-        exponent = _from_sigma(sigma, parse_shape(shape), angle, working_dtype(dtype))
-    else:
-        exponent = _from_covariance(covariance, parse_shape(shape), angle, working_dtype(dtype))
-    return unit_sum(jnp.exp(-exponent / 2), dtype)
+        return _from_sigma(sigma, parse_shape(shape), angle, dtype)
+    return _from_covariance(covariance, parse_shape(shape), angle, dtype)
 
 
 def _from_sigma(sigma: Any, shape: tuple[int, ...] | None, angle: Any, dtype: Any) -> jax.Array:
-    """r^T C^-1 r in the principal axes."""
-    widths = parameter("sigma", sigma, dtype, ranks=(0, 1))
-    turn = parameter("angle", angle, dtype, positive=False)
+    work = working_dtype(dtype)
+    widths = parameter("sigma", sigma, work, ranks=(0, 1))
+    turn = parameter("angle", angle, work, positive=False)
     ndim = len(shape) if shape else widths.array.size if widths.array.ndim else 2
     if widths.array.ndim and widths.array.size != ndim:
-        raise ValueError(
-            f"`sigma` has {widths.array.size} numbers and `shape` {ndim} axes; give one number per axis."
-        )
+        raise ValueError(f"`sigma` has {widths.array.size} numbers and `shape` {ndim} axes; give one number per axis.")
     if ndim != 2 and (turn.known is None or turn.known != 0):
-        raise ValueError(
-            f"`angle` turns a 2-D Gaussian and this one is {ndim}-D; give its `covariance` instead."
-        )
+        raise ValueError(f"`angle` turns a 2-D Gaussian and this one is {ndim}-D; give its `covariance` instead.")
     reach = None
     if widths.known is not None and turn.known is not None:
         variances = np.square(np.broadcast_to(np.minimum(widths.known, 1e150), ndim))
@@ -111,32 +104,42 @@ def _from_sigma(sigma: Any, shape: tuple[int, ...] | None, angle: Any, dtype: An
             variances = weight * variances + (1 - weight) * variances[::-1]
         reach = _four_sigma(variances)
     shape = grid_shape(shape, reach, "`sigma` or `angle`", may_cut=True)
-    axes = offsets(shape, dtype)
-    if ndim == 2:
-        axes = turned(axes[0], axes[1], turn.array)
-    scales = jnp.maximum(jnp.abs(jnp.broadcast_to(widths.array, (ndim,))), _NARROWEST)
-    return sum(((x / scale) ** 2 for x, scale in zip(axes, scales, strict=True)), jnp.zeros(shape, dtype))
+    return _in_principal_axes(widths.array, turn.array, shape, dtype)
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _in_principal_axes(sigma: jax.Array, angle: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    axes = offsets(shape, sigma.dtype)
+    if len(shape) == 2:
+        axes = turned(axes[0], axes[1], angle)
+    scales = jnp.maximum(jnp.abs(jnp.broadcast_to(sigma, (len(shape),))), _NARROWEST)
+    squares = [(x / scale) ** 2 for x, scale in zip(axes, scales, strict=True)]
+    return unit_sum(jnp.exp(-sum(squares, jnp.zeros((), sigma.dtype)) / 2), dtype)
 
 
 def _from_covariance(covariance: Any, shape: tuple[int, ...] | None, angle: Any, dtype: Any) -> jax.Array:
-    """r^T C^-1 r = |L^-1 r|^2 with the Cholesky factor C = L L^T."""
-    given = parameter("covariance", covariance, dtype, ranks=(2,), positive=False)
+    work = working_dtype(dtype)
+    given = parameter("covariance", covariance, work, ranks=(2,), positive=False)
     ndim = given.array.shape[0]
-    turn = parameter("angle", angle, dtype, positive=False)
+    turn = parameter("angle", angle, work, positive=False)
     if turn.known is None or turn.known != 0:
         raise ValueError("`angle` turns the axes of `sigma`; a `covariance` has its own: leave `angle` out.")
     if given.array.shape != (ndim, ndim) or ndim != (len(shape) if shape else ndim):
-        raise ValueError(
-            f"`covariance` is {given.array.shape}; give a square matrix with one row per axis of the PSF."
-        )
+        raise ValueError(f"`covariance` is {given.array.shape}; give a square matrix with one row per axis of the PSF.")
     reach = None
     if given.known is not None:
-        _require_positive_definite(given.known, float(jnp.finfo(dtype).eps))
+        _require_positive_definite(given.known, float(jnp.finfo(work).eps))
         reach = _four_sigma(np.diag(given.known))
     shape = grid_shape(shape, reach, "`covariance`", may_cut=True)
-    points = jnp.stack([jnp.broadcast_to(x, shape).ravel() for x in offsets(shape, dtype)])
-    whitened = solve_triangular(jnp.linalg.cholesky(given.array), points, lower=True)
-    return jnp.sum(whitened**2, axis=0).reshape(shape)
+    return _whitened(given.array, shape, dtype)
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _whitened(covariance: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    """r^T C^-1 r = |L^-1 r|^2 with the Cholesky factor C = L L^T."""
+    points = jnp.stack([jnp.broadcast_to(x, shape).ravel() for x in offsets(shape, covariance.dtype)])
+    whitened = solve_triangular(jnp.linalg.cholesky(covariance), points, lower=True)
+    return unit_sum(jnp.exp(-jnp.sum(whitened**2, axis=0).reshape(shape) / 2), dtype)
 
 
 def _require_positive_definite(matrix: np.ndarray, eps: float) -> None:
@@ -144,9 +147,7 @@ def _require_positive_definite(matrix: np.ndarray, eps: float) -> None:
         raise ValueError(f"`covariance` {matrix.tolist()} is not symmetric; give C with C[i, j] = C[j, i].")
     values = np.linalg.eigvalsh(matrix)
     if values[0] <= max(eps * values[-1], 1e-30):
-        raise ValueError(
-            f"`covariance` {matrix.tolist()} is not positive definite; its eigenvalues are {values}."
-        )
+        raise ValueError(f"`covariance` {matrix.tolist()} is not positive definite; its eigenvalues are {values}.")
 
 
 def _four_sigma(variances: np.ndarray) -> list[tuple[float, float]]:

@@ -33,9 +33,7 @@ def float_dtype(dtype: Any) -> Any:
     if dtype is None:
         return jnp.result_type(float)
     if not jnp.issubdtype(dtype, jnp.floating):
-        raise ValueError(
-            f"`dtype` is {jnp.dtype(dtype).name}; a PSF holds real fractions: give a floating dtype."
-        )
+        raise ValueError(f"`dtype` is {jnp.dtype(dtype).name}; a PSF holds real fractions: give a floating dtype.")
     return jnp.zeros((), dtype).dtype
 
 
@@ -44,16 +42,12 @@ def working_dtype(dtype: Any) -> Any:
     return jnp.promote_types(dtype, jnp.float32)
 
 
-def parameter(
-    name: str, value: Any, dtype: Any, *, ranks: Sequence[int] = (0,), positive: bool = True
-) -> Parameter:
+def parameter(name: str, value: Any, dtype: Any, *, ranks: Sequence[int] = (0,), positive: bool = True) -> Parameter:
     """`value` (nested sequences allowed) as an array of `dtype`, checked as far as it is known."""
     known = None if is_traced(value) else _known(name, value)
-    array = _stacked(value, dtype) if known is None else jnp.asarray(known, dtype)
+    array = _stacked(value, dtype) if known is None else jnp.asarray(_rounded(known, dtype))
     if array.ndim not in ranks or array.size == 0:
-        wanted = " or ".join(
-            {0: "one number", 1: "one number per axis", 2: "a square matrix"}[r] for r in ranks
-        )
+        wanted = " or ".join({0: "one number", 1: "one number per axis", 2: "a square matrix"}[r] for r in ranks)
         raise ValueError(f"`{name}` has shape {array.shape}; give {wanted}.")
     if known is not None and positive and not (known > 0).all():
         raise ValueError(f"`{name}` is {value}, in pixels; it must be positive.")
@@ -71,6 +65,11 @@ def _known(name: str, value: Any) -> np.ndarray:
     if not np.isfinite(array).all():
         raise ValueError(f"`{name}` is {value}; it must be finite.")
     return array
+
+
+def _rounded(known: np.ndarray, dtype: Any) -> np.ndarray:
+    limit = float(jnp.finfo(dtype).max)  # 1e300 stays finite in float32
+    return np.clip(known, -limit, limit).astype(dtype)
 
 
 def _stacked(value: Any, dtype: Any) -> jax.Array:
@@ -92,23 +91,17 @@ def parse_shape(shape: Any) -> tuple[int, ...] | None:
     return sizes
 
 
-def grid_shape(
-    shape: tuple[int, ...] | None, reach: Reach | None, names: str, *, may_cut: bool
-) -> tuple[int, ...]:
+def grid_shape(shape: tuple[int, ...] | None, reach: Reach | None, names: str, *, may_cut: bool) -> tuple[int, ...]:
     """The shape to sample on: the given one, or the smallest that holds `reach` (None where it is traced)."""
     if reach is None:
         if shape is None:
-            raise ValueError(
-                f"{names} is traced, so no size can follow from it; give `shape`, a static tuple."
-            )
+            raise ValueError(f"{names} is traced, so no size can follow from it; give `shape`, a static tuple.")
         return shape
     needed = [before + after + 1 for before, after in reach]
     if shape is None:
         nbytes = 8.0 * math.prod(needed)
         if nbytes > _DEFAULT_LIMIT:
-            raise ValueError(
-                f"{names} would need a PSF of {nbytes / 2**30:.3g} GiB; give a smaller one, or `shape`."
-            )
+            raise ValueError(f"{names} would need a PSF of {nbytes / 2**30:.3g} GiB; give a smaller one, or `shape`.")
         return tuple(int(n) for n in needed)
     if not may_cut and any(n < least for n, least in zip(shape, needed, strict=True)):
         least = ", ".join(f"{n:.0f}" for n in needed)

@@ -1,6 +1,7 @@
 """Motion blur: a straight antialiased line."""
 
 import math
+from functools import partial
 from typing import Any
 
 import jax
@@ -85,9 +86,14 @@ def motion(
     if extent.known is not None and direction.known is not None:
         reach = _reach(float(extent.known), float(direction.known))
     sizes = grid_shape(sizes, reach, "`length` or `angle`", may_cut=False)
-    rows, columns = offsets(sizes, work)
-    across, along = turned(rows, columns, direction.array)
-    half = jnp.maximum((extent.array - 1) / 2, 0)
+    return _line(extent.array, direction.array, sizes, dtype)
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _line(length: jax.Array, angle: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    rows, columns = offsets(shape, length.dtype)
+    across, along = turned(rows, columns, angle)
+    half = jnp.maximum((length - 1) / 2, 0)
     squared_distance = across**2 + jnp.maximum(jnp.abs(along) - half, 0) ** 2
     u = jnp.maximum(1 - squared_distance, 0)
     return unit_sum(u**2 * (5 + 4 * u) / 9, dtype)

@@ -96,23 +96,17 @@ def prepare(
 def _checked(psf: Any) -> np.ndarray:
     """The PSF as a float64 array of finite numbers."""
     if is_traced(psf):
-        raise ValueError(
-            "`psf` is traced; `prepare` measures concrete numbers: call it outside jit, vmap and grad."
-        )
+        raise ValueError("`psf` is traced; `prepare` measures concrete numbers: call it outside jit, vmap and grad.")
     array = np.ma.asarray(psf)
     if array.dtype.kind == "c":
-        raise ValueError(
-            "`psf` is complex; an intensity PSF is real: give `abs(psf)**2` of an amplitude PSF."
-        )
+        raise ValueError("`psf` is complex; an intensity PSF is real: give `abs(psf)**2` of an amplitude PSF.")
     numeric = array.dtype == bool or jnp.issubdtype(array.dtype, np.number)
     if array.ndim == 0 or array.size == 0 or not numeric:
         raise ValueError(f"`psf` has shape {array.shape} and dtype {array.dtype}; give an array of numbers.")
     values = np.ma.filled(array.astype(np.float64), np.nan)
     if not np.isfinite(values).all():
         count = np.count_nonzero(~np.isfinite(values))
-        raise ValueError(
-            f"`psf` has {count} NaN, infinite or masked elements; replace them by finite numbers."
-        )
+        raise ValueError(f"`psf` has {count} NaN, infinite or masked elements; replace them by finite numbers.")
     if not values.any():
         raise ValueError("`psf` is zero everywhere; give one with some light in it.")
     return values
@@ -139,9 +133,7 @@ def _border(values: np.ndarray) -> np.ndarray:
     border = np.ones(values.shape, bool)
     border[inside] = False
     if not border.any():
-        raise ValueError(
-            f"`psf` of shape {values.shape} has no border to take the `background` from; give a number."
-        )
+        raise ValueError(f"`psf` of shape {values.shape} has no border to take the `background` from; give a number.")
     return values[border]
 
 
@@ -237,9 +229,7 @@ def _warn_if_off_centre(values: np.ndarray, center: str | None) -> None:
         away = mass - n // 2
         if abs(away) > 0.5 + 1e-6:
             side = "after" if away > 0 else "before"
-            remedy = (
-                "subtract the `background` or widen `crop`" if center == "mass" else "use `center='mass'`"
-            )
+            remedy = "subtract the `background` or widen `crop`" if center == "mass" else "use `center='mass'`"
             warnings.warn(
                 f"the centre of mass of `psf` lies {abs(away):.2f} pixels {side} its centre (index {n // 2}) "
                 f"along axis {axis}, which moves a restored image by as much; {remedy}, unless you mean it.",

@@ -6,7 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..operators.base import LinearOperator, as_inexact
+from ..operators.arrays import as_inexact, traced
+from ..operators.base import LinearOperator
 
 
 def data_of(A: LinearOperator, b: Any) -> tuple[jax.Array, bool]:
@@ -37,7 +38,7 @@ def start_of(A: LinearOperator, x0: Any, dtype: Any) -> jax.Array:
 
 def finite(x: jax.Array, name: str) -> None:
     """Refuse concrete arrays with NaN or infinite entries."""
-    if not isinstance(x, jax.core.Tracer) and not bool(jnp.all(jnp.isfinite(x))):
+    if not traced(x) and not bool(jnp.all(jnp.isfinite(x))):
         raise ValueError(f"`{name}` holds NaN or infinite entries; replace them, or leave them out with co.mask")
 
 
@@ -48,7 +49,7 @@ def scalar(value: Any, name: str, dtype: Any) -> jax.Array:
     number = jnp.asarray(value)
     if number.ndim != 0 or jnp.iscomplexobj(number):
         raise ValueError(f"`{name}` has shape {number.shape} and dtype {number.dtype}; give one real number")
-    if not isinstance(number, jax.core.Tracer) and not (jnp.isfinite(number) and number >= 0):
+    if not traced(number) and not (jnp.isfinite(number) and number >= 0):
         raise ValueError(f"`{name}` is {value}; give a non-negative number")
     return number.astype(jnp.finfo(dtype).dtype)
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from ..operators.base import LinearOperator
+from ..operators.norms import scattered
 from .checks import data_of, inner, length, scalar, start_of, steps_of, tolerance
 from .iterate import Progress, solve
 from .solution import CONVERGED, NONFINITE, RUNNING, Solution
@@ -86,7 +87,7 @@ class GradientDescent:
                 grad=state.gradient,
                 value_fn=lambda x: self.objective(problem, x),
             )
-        x = optax.apply_updates(state.x, update)
+        x: Any = optax.apply_updates(state.x, update)
         x = x if self.project is None else self.project(x)
         value, gradient, residual = self.measured(problem, x)
         better = value <= state.best_value
@@ -194,7 +195,7 @@ def gradient_descent(
 
 def _lipschitz(A: LinearOperator, x: jax.Array, penalty: Callable[[jax.Array], jax.Array] | None) -> jax.Array:
     """Lipschitz constant of the gradient: norm(A)^2, and the penalty's largest curvature at x (with 5 % to spare)."""
-    norm = jnp.asarray(_norm(A), jnp.finfo(x.dtype).dtype)
+    norm = A.norm().astype(jnp.finfo(x.dtype).dtype)
     constant = jnp.where(norm > 0, norm, 1) ** 2
     if penalty is None:
         return constant
@@ -205,9 +206,6 @@ def _lipschitz(A: LinearOperator, x: jax.Array, penalty: Callable[[jax.Array], j
         size = length(w)
         return jnp.conj(w) / jnp.where(size > 0, size, 1)
 
-    start = jax.random.normal(jax.random.key(0), x.shape).astype(x.dtype)
+    start = scattered(x.shape, x.dtype)
     v = jax.lax.fori_loop(0, POWER_STEPS, curved, start / length(start))
     return constant + 1.05 * length(jax.jvp(gradient, (x,), (v,))[1])
-
-
-_norm = jax.jit(lambda A: A.norm())

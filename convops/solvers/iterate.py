@@ -24,15 +24,19 @@ class Method(Protocol):
 
     def init(self, problem: Any) -> Any:
         """Return the state before the first step."""
+        ...
 
     def step(self, problem: Any, state: Any) -> Any:
         """Return the next state."""
+        ...
 
     def done(self, problem: Any, state: Any) -> jax.Array:
         """Return a status code, `RUNNING` to go on."""
+        ...
 
     def report(self, problem: Any, state: Any) -> dict[str, jax.Array]:
         """Return the scalars kept in the history."""
+        ...
 
 
 class Progress(NamedTuple):

@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from ..operators.arrays import traced
+
 RUNNING, CONVERGED, NONFINITE, STOPPED, INEXACT = range(5)
 STATUS = (
     "the step limit was reached before the tolerance",
@@ -53,13 +55,17 @@ class Solution:
     @property
     def status(self) -> Any:
         """Why the solver ended: a sentence, or an array of them for a batch (under jit: the code)."""
-        if isinstance(self.code, jax.core.Tracer):
+        if traced(self.code):
             return self.code
         words = np.array(STATUS, dtype=object)[np.asarray(self.code)]
         return str(words) if np.ndim(words) == 0 else words
 
     def __repr__(self) -> str:
         parts = [f"x: {getattr(self.x, 'shape', self.x)}"]
-        if np.ndim(self.code) == 0 and not isinstance(self.code, jax.core.Tracer):
-            parts += [f"{int(self.num_steps)} steps", f"residual_norm {float(self.residual_norm):.6g}", self.status]
+        if np.ndim(self.code) == 0 and not traced(self.code):
+            parts += [
+                f"{int(self.num_steps)} steps",
+                f"residual_norm {float(self.residual_norm):.6g}",
+                self.status,
+            ]
         return f"Solution({', '.join(parts)})"

@@ -2,8 +2,8 @@
 
 The taps sit at (d m - start) mod F, so that the first output sample is sample 0 of the transform. A periodic axis
 uses F = N; any other is padded to the next fast length at which nothing that the window keeps wraps around,
-F >= N + L - 1 - start and F > start + reach, where L is the dilated kernel's length. Real kernels use the real transform, and act on the
-real and the imaginary part of a complex signal separately.
+F >= N + L - 1 - start and F > start + reach, where L is the dilated kernel's length. Real kernels use the real
+transform, and act on the real and the imaginary part of a complex signal separately.
 """
 
 import math

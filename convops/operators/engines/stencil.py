@@ -48,17 +48,13 @@ def gather(x: jax.Array, window: Window, places: np.ndarray, weights: Sequence[A
     return combine(reach(x, window), window, places, weights)
 
 
-def combine(
-    extended: jax.Array, window: Window, places: np.ndarray, weights: Sequence[Any] | jax.Array
-) -> jax.Array:
+def combine(extended: jax.Array, window: Window, places: np.ndarray, weights: Sequence[Any] | jax.Array) -> jax.Array:
     """Return `gather` of a signal extended already."""
     begins = np.asarray(window.length) - 1 - np.asarray(window.dilation) * places
     return _sum(extended, begins, weights, window.count, window.step)
 
 
-def scatter(
-    y: jax.Array, window: Window, places: np.ndarray, weights: Sequence[Any] | jax.Array
-) -> jax.Array:
+def scatter(y: jax.Array, window: Window, places: np.ndarray, weights: Sequence[Any] | jax.Array) -> jax.Array:
     """Transpose of `gather`: e[n] = sum_t weights[t] u[n + d places[t]] with u[start + step i] = y[i]; fold."""
     widths = [
         (start, n + length - 2 - start - reach, step - 1)

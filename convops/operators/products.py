@@ -1,0 +1,43 @@
+"""An operator applied to what users pass: jit-compiled with the operator as an argument, one check of the shapes."""
+
+import math
+from typing import Any
+
+import jax
+
+from .arrays import as_inexact
+
+
+@jax.jit
+def apply(op: Any, x: jax.Array) -> jax.Array:
+    """A x."""
+    return op._matvec(x)
+
+
+@jax.jit
+def apply_adjoint(op: Any, y: jax.Array) -> jax.Array:
+    """A^H y."""
+    return op._rmatvec(y)
+
+
+@jax.jit
+def apply_norm(op: Any) -> jax.Array:
+    """The norm of A, or its bound."""
+    return op._norm()
+
+
+def mapped(product: Any, op: Any, x: Any, shape: tuple[int, ...], out: tuple[int, ...], name: str) -> jax.Array:
+    """Apply to an exact shape, a flat vector, or leading batch axes; refuse any other."""
+    x = as_inexact(x, name)
+    size = math.prod(shape)
+    if x.shape == shape:
+        return product(op, x)
+    if x.shape == (size,):
+        return product(op, x.reshape(shape)).reshape(-1)
+    lead = x.ndim - len(shape)
+    if lead > 0 and x.shape[lead:] == shape:
+        y = jax.vmap(product, (None, 0))(op, x.reshape(-1, *shape))
+        return y.reshape(*x.shape[:lead], *out)
+    raise ValueError(
+        f"`{name}` has shape {x.shape}; {type(op).__name__} takes {shape}, ({size},), or batch axes before {shape}"
+    )

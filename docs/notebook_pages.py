@@ -1,0 +1,61 @@
+"""Notebooks as Markdown: the text, the code and what it gave, pictures beside the page."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def page(notebook: Path) -> tuple[str, dict[str, bytes]]:
+    """Return the Markdown of an executed notebook, and its pictures by file name."""
+    parts, pictures = [], {}
+    for number, cell in enumerate(_cells(notebook)):
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source)
+            continue
+        if cell["cell_type"] != "code" or not source.strip():
+            continue
+        parts.append(_fenced(source, "python"))
+        for index, (kind, data) in enumerate(_outputs(cell)):
+            if kind == "png":
+                name = f"{notebook.stem}_{number}_{index}.png"
+                pictures[name] = base64.b64decode(data)
+                parts.append(f"![What the code above draws]({name})")
+            else:
+                parts.append(_fenced(data.rstrip(), "text"))
+    heading, *rest = parts or [f"# {notebook.stem}"]
+    return "\n\n".join([heading, f"[Download this notebook]({notebook.name})", *rest]) + "\n", pictures
+
+
+def listing(notebooks: list[Path]) -> str:
+    """Return a Markdown list of notebooks: the title and the first paragraph of each."""
+    items = []
+    for notebook in notebooks:
+        first = next(("".join(c["source"]) for c in _cells(notebook) if c["cell_type"] == "markdown"), "")
+        title, _, text = first.strip().partition("\n")
+        title = title.lstrip("# ") or notebook.stem
+        summary = " ".join(text.strip().split("\n\n")[0].split())
+        items.append(f"- [{title}](notebooks/{notebook.stem}.md)\n  ([file](notebooks/{notebook.name})). {summary}")
+    return "\n".join(items)
+
+
+def _cells(notebook: Path) -> list[dict[str, Any]]:
+    return json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+
+
+def _outputs(cell: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a cell printed or drew, as ("png", base64) or ("text", text)."""
+    for output in cell["outputs"]:
+        data = output.get("data", {})
+        if output["output_type"] == "stream":
+            yield "text", "".join(output["text"])
+        elif "image/png" in data:
+            yield "png", "".join(data["image/png"])
+        elif "text/plain" in data:
+            yield "text", "".join(data["text/plain"])
+
+
+def _fenced(text: str, language: str) -> str:
+    return f"````{language}\n{text}\n````"
