@@ -1,6 +1,5 @@
 """Operators to and from other libraries: SciPy and lineax."""
 
-import math
 from typing import Any
 
 import jax
@@ -9,9 +8,8 @@ import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 
-from .operators.adapters import from_function, from_matrix
+from .operators.adapters import fitting, from_coordinates, from_function
 from .operators.base import LinearOperator
-from .operators.window import shape_of
 
 
 def to_scipy(op: LinearOperator) -> scipy.sparse.linalg.LinearOperator:
@@ -43,7 +41,7 @@ def to_scipy(op: LinearOperator) -> scipy.sparse.linalg.LinearOperator:
 def from_scipy(matrix: Any, in_shape: Any = None, out_shape: Any = None) -> LinearOperator:
     """Return a SciPy sparse matrix or LinearOperator as an operator on C-order vectors.
 
-    A sparse matrix becomes a `jax.experimental.sparse.BCOO` and stays on the device; a LinearOperator is called back on
+    A sparse matrix becomes arrays of coordinates on the device; a LinearOperator is called back on
     the host at every product, through `jax.pure_callback`, and is differentiable in the data alone by its rmatvec.
 
     >>> import scipy.sparse, convops as co
@@ -52,24 +50,16 @@ def from_scipy(matrix: Any, in_shape: Any = None, out_shape: Any = None) -> Line
     ((3, 3), 3)
     """
     if scipy.sparse.issparse(matrix):
-        from jax.experimental.sparse import BCOO
-
         coo = matrix.tocoo()
         coo.sum_duplicates()
-        indices = jnp.asarray(np.stack([coo.row, coo.col], 1))
-        values = jnp.asarray(coo.data if np.issubdtype(coo.dtype, np.inexact) else coo.data.astype(float))
-        return from_matrix(BCOO((values, indices), shape=coo.shape, unique_indices=True), in_shape, out_shape)
+        return from_coordinates(coo.row, coo.col, coo.data, coo.shape, in_shape, out_shape)
     if not isinstance(matrix, scipy.sparse.linalg.LinearOperator):
         raise ValueError(f"`matrix` is a {type(matrix).__name__}; give a SciPy sparse matrix or LinearOperator")
     return _from_linear_operator(matrix, in_shape, out_shape)
 
 
 def _from_linear_operator(matrix: scipy.sparse.linalg.LinearOperator, in_shape: Any, out_shape: Any) -> LinearOperator:
-    m, n = matrix.shape
-    in_shape, out_shape = (shape_of(s or size) for s, size in ((in_shape, n), (out_shape, m)))
-    for name, shape, size in (("in_shape", in_shape, n), ("out_shape", out_shape, m)):
-        if math.prod(shape) != size:
-            raise ValueError(f"`{name}` is {shape}, {math.prod(shape)} samples; the operator has {size}")
+    in_shape, out_shape = fitting(matrix.shape, in_shape, out_shape)
     entry = jnp.zeros((), jnp.result_type(matrix.dtype or float, jnp.float32)).dtype
 
     def called(method: Any, shape: Any) -> Any:
@@ -81,9 +71,9 @@ def _from_linear_operator(matrix: scipy.sparse.linalg.LinearOperator, in_shape: 
         return call
 
     forward, adjoint = called(matrix.matvec, out_shape), called(matrix.rmatvec, in_shape)
-    function = jax.custom_vjp(forward)
-    function.defvjp(lambda x: (forward(x), None), lambda _, y: (jnp.conj(adjoint(jnp.conj(y))),))
-    return from_function(function, in_shape, entry, adjoint)
+    linear = jax.custom_vjp(forward)
+    linear.defvjp(lambda x: (forward(x), None), lambda _, y: (jnp.conj(adjoint(jnp.conj(y))),))
+    return from_function(lambda x: linear(x), in_shape, entry, adjoint)
 
 
 def to_lineax(op: LinearOperator) -> Any:

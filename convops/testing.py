@@ -94,20 +94,17 @@ def check_operator(
     rtol = rtol if rtol is not None else 1e-12 if double else 1e-5
     draw = _Draw(np.random.default_rng(seed), A)
     _check_shapes(A, draw)
-    report = Report(
-        linearity=_linearity(A, draw),
-        **_adjoint(A, draw),
-        dense=_dense(A, draw, rtol) if A.nbytes("dense") <= dense_limit else None,
-        gradient=_gradient(A, draw),
-    )
-    _small("linearity", report.linearity, rtol)
-    _small("the adjoint identity", report.adjoint, rtol / 10 if double else rtol)
-    _small("the slope of <y, Ax> on <A^H y, x>, which should be 1", abs(report.slope - 1), 10 * rtol)
-    if report.gradient is not None:
-        _small("the derivative in the leaves", report.gradient, 1e-6 if double else 1e-2)
+    linearity = _small("linearity", _linearity(A, draw), rtol)
+    adjoint, slope = _adjoint(A, draw)
+    _small("the adjoint identity", adjoint, rtol / 10 if double else rtol)
+    _small("the slope of <y, Ax> on <A^H y, x>, which should be 1", abs(slope - 1), 10 * rtol)
+    dense = _dense(A, draw, rtol) if A.nbytes("dense") <= dense_limit else None
+    gradient = _gradient(A, draw)
+    if gradient is not None:
+        _small("the derivative", gradient, 1e-6 if double else 1e-2)
     _check_transforms(A, draw, rtol)
     _check_round_trips(A, draw, rtol, pickle)
-    return report
+    return Report(linearity, adjoint, slope, dense, gradient)
 
 
 class _Draw:
@@ -130,8 +127,9 @@ class _Draw:
         return self((*batch, *self.A.out_shape))
 
 
-def _small(what: str, error: float, rtol: float) -> None:
+def _small(what: str, error: float, rtol: float) -> float:
     assert error <= rtol, f"{what} is off by {error:.3g} (tolerance {rtol:.3g})"
+    return error
 
 
 def _error(got: Any, wanted: Any) -> float:
@@ -178,7 +176,7 @@ def _linearity(A: LinearOperator, draw: _Draw) -> float:
     )
 
 
-def _adjoint(A: LinearOperator, draw: _Draw) -> dict[str, Any]:
+def _adjoint(A: LinearOperator, draw: _Draw) -> tuple[float, complex]:
     """Inner products on both sides, y being random and then A x (where they are large)."""
     norm = max(float(_estimated_norm(A)), np.finfo(np.float32).tiny)
     left, right, errors = [], [], []
@@ -191,7 +189,7 @@ def _adjoint(A: LinearOperator, draw: _Draw) -> dict[str, Any]:
         errors.append(abs(left[-1] - right[-1]) / (scale if scale > 0 else 1))
     weight = sum(abs(r) ** 2 for r in right)
     slope = sum(np.conj(r) * v for r, v in zip(right, left, strict=True)) / weight if weight > 0 else 1.0
-    return {"adjoint": float(max(errors)), "slope": complex(slope)}
+    return float(max(errors)), complex(slope)
 
 
 @jax.jit
@@ -216,8 +214,7 @@ def _dense(A: LinearOperator, draw: _Draw, rtol: float) -> float:
     S = A.to_sparse("coo")
     assert S.nnz == A.nnz, f"to_sparse has {S.nnz} entries, nnz says {A.nnz}"
     error = max(error, _error(S.toarray(), M))
-    _small("agreement with the dense and sparse matrices", error, rtol)
-    return error
+    return _small("agreement with the dense and sparse matrices", error, rtol)
 
 
 def _gradient(A: LinearOperator, draw: _Draw) -> float | None:

@@ -36,9 +36,9 @@ class MarkdownDocstrings(griffe.Extension):
 
 
 def plain(text: str) -> str:
-    """Replace `.. math::` and `:math:` by code in plain characters.
+    r"""Replace `.. math::` and `:math:` by code in plain characters.
 
-    >>> plain(r"so :math:`|x|^2 \\propto 1`")
+    >>> plain(r"so :math:`|x|^2 \propto 1`")
     'so ``|x|² ∝ 1``'
     """
     text = re.sub(r"(?m)^( *)\.\. math:: (.*)$", lambda m: f"{m[1]}    {_characters(m[2])}", text)

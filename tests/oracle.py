@@ -11,7 +11,7 @@ over its taps of Kronecker products. Nothing is imported from the package and no
 """
 
 import itertools
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 
 import numpy as np
 
@@ -66,7 +66,7 @@ def window(mode, size, length, origin, stride, dilation):
     return start, centre, len(range(0, span, stride))
 
 
-@cache
+@lru_cache(maxsize=10_000)
 def tap_matrix(m, size, length, mode, boundary, origin, stride, dilation, correlate=False) -> np.ndarray:
     """The integer matrix x -> y of the kernel that is 1 at `m` and 0 elsewhere, along one axis."""
     start, centre, count = window(mode, size, length, origin, stride, dilation)

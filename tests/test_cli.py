@@ -419,6 +419,15 @@ def test_bar_fits_the_terminal(monkeypatch, capsys):
         assert columns == "20" or "channel 2/3 step 1/10" in pieces[-2]
 
 
+def test_bar_counts_the_digits_of_the_residual(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    bar, history = ProgressBar(rtol=1e-6), {"residual_norm": np.array([2.0])}
+    for residual, filled in ((4.0, 2), (2e-3, 12), (2e-6, 24), (1e-7, 24)):
+        bar(SimpleNamespace(step=10, max_steps=100, residual_norm=residual, history=history))
+        assert f"[{'#' * filled}{'-' * (24 - filled)}]" in capsys.readouterr().err
+
+
 def test_missing_extra_names_it(folder, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "typer", None)
     said = refused(capsys, folder, ["deblur", "--demo"])

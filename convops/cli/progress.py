@@ -1,5 +1,6 @@
 """A progress bar of one line on a terminal."""
 
+import math
 import shutil
 import sys
 import time
@@ -15,23 +16,25 @@ class ProgressBar:
     ----------
     parts : int
         How many solves of the same kind follow each other, one for each colour channel. Default 1.
+    rtol : float, optional
+        The share of its first residual at which the solver stops; without it only the steps are counted.
     """
 
-    def __init__(self, parts: int = 1):
-        self.parts, self.part = parts, 0
+    def __init__(self, parts: int = 1, rtol: float | None = None):
+        self.parts, self.part, self.rtol = parts, 0, rtol
         self.started = time.monotonic()
         self.active = sys.stderr.isatty()
 
     def __call__(self, progress) -> bool:
         """Draw the state of the running solve."""
         if self.active:
-            fraction = (self.part + int(progress.step) / max(int(progress.max_steps), 1)) / self.parts
+            fraction = (self.part + self._done(progress)) / self.parts
             elapsed = time.monotonic() - self.started
             left = elapsed * (1 - fraction) / fraction if fraction > 0 else float("inf")
             state = f"step {int(progress.step)}/{int(progress.max_steps)}"
             if self.parts > 1:
                 state = f"channel {self.part + 1}/{self.parts} {state}"
-            self._draw(fraction, f"{state} residual {float(progress.residual_norm):.2e} {_clock(left)} left at most")
+            self._draw(fraction, f"{state} residual {float(progress.residual_norm):.2e} {_clock(left)} left")
         return False
 
     def next_part(self) -> None:
@@ -43,6 +46,15 @@ class ProgressBar:
         if self.active:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+    def _done(self, progress) -> float:
+        """Return how much of a solve is done: by its steps, or by the digits its residual has lost."""
+        steps = int(progress.step) / max(int(progress.max_steps), 1)
+        if self.rtol is None:
+            return steps
+        first, last = float(progress.history["residual_norm"][0]), float(progress.residual_norm)
+        digits = math.log(last / first) / math.log(self.rtol) if 0 < last < first else 0.0
+        return min(max(steps, digits), 1.0)
 
     def _draw(self, fraction: float, text: str) -> None:
         """Write the bar over the one before, cut to the width of the terminal."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -42,51 +43,69 @@ class Function(LinearOperator):
 
 
 class Matrix(LinearOperator):
-    """A matrix held as an array (dense, or a `jax.experimental.sparse.BCOO`)."""
+    """A dense matrix held as an array."""
 
-    matrix: Any
+    matrix: jax.Array
     in_shape: Shape = static()
     out_shape: Shape = static()
 
     def _matvec(self, x: jax.Array) -> jax.Array:
-        return _product(self.matrix, x.reshape(-1)).reshape(self.out_shape)
+        return jnp.matmul(self.matrix, x.reshape(-1), precision=lax.Precision.HIGHEST).reshape(self.out_shape)
 
     def _rmatvec(self, y: jax.Array) -> jax.Array:
-        return jnp.conj(_product(self.matrix.T, jnp.conj(y).reshape(-1))).reshape(self.in_shape)
-
-    def _sparse(self) -> bool:
-        return hasattr(self.matrix, "todense")
+        product = jnp.matmul(y.reshape(-1), jnp.conj(self.matrix), precision=lax.Precision.HIGHEST)
+        return product.reshape(self.in_shape)
 
     def conj(self) -> LinearOperator:
-        if not jnp.issubdtype(self.dtype, jnp.complexfloating):
-            return self
-        return Matrix(matrix=jax.tree.map(_conjugated, self.matrix), in_shape=self.in_shape, out_shape=self.out_shape)
+        return replace(self, matrix=jnp.conj(self.matrix)) if jnp.iscomplexobj(self.matrix) else self
 
     def _scaled(self, factor: jax.Array) -> LinearOperator:
-        return Matrix(matrix=factor * self.matrix, in_shape=self.in_shape, out_shape=self.out_shape)
+        return replace(self, matrix=factor * self.matrix)
 
     @property
     def nnz(self) -> int:
-        return self.matrix.nse if self._sparse() else math.prod(self.matrix.shape)
+        return math.prod(self.shape)
 
     def _as_matrix(self) -> jax.Array:
-        return self.matrix.todense() if self._sparse() else self.matrix
+        return self.matrix
 
     def _coordinates(self) -> Any:
-        if self._sparse():
-            return *np.asarray(self.matrix.indices).T, np.asarray(self.matrix.data)
         rows, columns = np.indices(self.matrix.shape)
         return rows.ravel(), columns.ravel(), np.asarray(self.matrix).ravel()
 
 
-def _product(matrix: Any, x: jax.Array) -> jax.Array:
-    if hasattr(matrix, "todense"):
-        return matrix @ x
-    return jnp.matmul(matrix, x, precision=lax.Precision.HIGHEST)
+class SparseMatrix(LinearOperator):
+    """A sparse matrix held as coordinates: rows, columns, values."""
 
+    rows: jax.Array
+    columns: jax.Array
+    values: jax.Array
+    in_shape: Shape = static()
+    out_shape: Shape = static()
 
-def _conjugated(leaf: jax.Array) -> jax.Array:
-    return jnp.conj(leaf) if jnp.iscomplexobj(leaf) else leaf
+    def _matvec(self, x: jax.Array) -> jax.Array:
+        terms = self.values * x.reshape(-1)[self.columns]
+        return jnp.zeros(self.shape[0], terms.dtype).at[self.rows].add(terms).reshape(self.out_shape)
+
+    def _rmatvec(self, y: jax.Array) -> jax.Array:
+        terms = jnp.conj(self.values) * y.reshape(-1)[self.rows]
+        return jnp.zeros(self.shape[1], terms.dtype).at[self.columns].add(terms).reshape(self.in_shape)
+
+    def conj(self) -> LinearOperator:
+        return replace(self, values=jnp.conj(self.values)) if jnp.iscomplexobj(self.values) else self
+
+    def _scaled(self, factor: jax.Array) -> LinearOperator:
+        return replace(self, values=factor * self.values)
+
+    @property
+    def nnz(self) -> int:
+        return len(self.values)
+
+    def _as_matrix(self) -> jax.Array:
+        return jnp.zeros(self.shape, self.values.dtype).at[self.rows, self.columns].add(self.values)
+
+    def _coordinates(self) -> Any:
+        return np.asarray(self.rows), np.asarray(self.columns), np.asarray(self.values)
 
 
 def from_function(
@@ -129,15 +148,36 @@ def from_matrix(matrix: Any, in_shape: Any = None, out_shape: Any = None) -> Lin
     >>> co.from_matrix([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]).shape
     (3, 2)
     """
-    matrix = matrix if hasattr(matrix, "todense") else as_inexact(matrix, "matrix")
+    if hasattr(matrix, "todense") and hasattr(matrix, "indices"):
+        matrix = matrix.sum_duplicates(nse=matrix.nse)
+        rows, columns = matrix.indices.T
+        return from_coordinates(rows, columns, matrix.data, matrix.shape, in_shape, out_shape)
+    matrix = as_inexact(matrix, "matrix")
     if matrix.ndim != 2:
         raise ValueError(f"`matrix` has shape {matrix.shape}; give two axes (m, n)")
-    shapes = []
-    for name, shape, size in (
-        ("in_shape", in_shape, matrix.shape[1]),
-        ("out_shape", out_shape, matrix.shape[0]),
-    ):
-        shapes.append((size,) if shape is None else shape_of(shape, name))
-        if math.prod(shapes[-1]) != size:
-            raise ValueError(f"`{name}` is {shapes[-1]}, {math.prod(shapes[-1])} samples; the matrix has {size}")
-    return Matrix(matrix=matrix, in_shape=shapes[0], out_shape=shapes[1])
+    in_shape, out_shape = fitting(matrix.shape, in_shape, out_shape)
+    return Matrix(matrix=matrix, in_shape=in_shape, out_shape=out_shape)
+
+
+def from_coordinates(
+    rows: Any, columns: Any, values: Any, shape: tuple[int, int], in_shape: Any = None, out_shape: Any = None
+) -> LinearOperator:
+    """Return the sparse matrix with `values` at (`rows`, `columns`), no entry twice, as an operator."""
+    in_shape, out_shape = fitting(shape, in_shape, out_shape)
+    return SparseMatrix(
+        rows=jnp.asarray(rows),
+        columns=jnp.asarray(columns),
+        values=as_inexact(values, "values"),
+        in_shape=in_shape,
+        out_shape=out_shape,
+    )
+
+
+def fitting(shape: tuple[int, int], in_shape: Any, out_shape: Any) -> tuple[Shape, Shape]:
+    """Shapes of the arrays that an (m, n) matrix acts on and gives; flat ones unless given."""
+    found = []
+    for name, given, size in (("in_shape", in_shape, shape[1]), ("out_shape", out_shape, shape[0])):
+        found.append((size,) if given is None else shape_of(given, name))
+        if math.prod(found[-1]) != size:
+            raise ValueError(f"`{name}` is {found[-1]}, {math.prod(found[-1])} samples; the matrix has {size}")
+    return found[0], found[1]

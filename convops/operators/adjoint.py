@@ -1,5 +1,6 @@
 """The adjoint and the conjugate of an operator, both lazy."""
 
+import weakref
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 from .base import LinearOperator, Shape
 from .pytree import static
 
+_HELD = "_held_adjoint"
 _ADJOINT_KEEPS = frozenset({"selfadjoint", "psd", "diagonal", "circulant", "unitary"})
 
 
@@ -105,6 +107,16 @@ class Conjugate(LinearOperator):
 
     def _detail(self) -> str:
         return f"of {self.parent!r}"
+
+
+def adjoint(op: LinearOperator) -> LinearOperator:
+    """The adjoint of `op`: the same object as long as one lives, so that ``A.H.H is A`` whichever came first."""
+    held = op.__dict__.get(_HELD)
+    found = None if held is None else held()
+    if found is None:
+        found = Adjoint(parent=op, in_shape=op.out_shape, out_shape=op.in_shape)
+        object.__setattr__(op, _HELD, weakref.ref(found))
+    return found
 
 
 def conjugate(op: LinearOperator) -> LinearOperator:

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 
 
@@ -12,12 +13,25 @@ def traced(x: Any) -> bool:
     return isinstance(x, Tracer)
 
 
+def as_numbers(x: Any, name: str) -> Any:
+    """Return what is an array already, and anything else as a NumPy array of numbers, or refuse it."""
+    if isinstance(x, jax.Array):
+        return x
+    try:
+        array = np.asarray(x)
+    except (TypeError, ValueError):  # ragged, or holding traced arrays
+        try:
+            return jnp.asarray(x)
+        except (TypeError, ValueError):
+            array = np.asarray(None)
+    if array.dtype.kind not in "biufcV":
+        raise ValueError(f"`{name}` is a {type(x).__name__}, not an array of numbers")
+    return array
+
+
 def as_inexact(x: Any, name: str) -> jax.Array:
     """Return `x` as a real or complex floating array; integers and booleans become the default float."""
-    try:
-        array = jnp.asarray(x)
-    except (TypeError, ValueError):
-        raise ValueError(f"`{name}` is a {type(x).__name__}, not an array of numbers") from None
+    array = jnp.asarray(as_numbers(x, name))
     if jnp.issubdtype(array.dtype, jnp.inexact):
         return array
     return array.astype(jnp.zeros(()).dtype)

@@ -200,9 +200,9 @@ class LinearOperator:
     @property
     def H(self) -> "LinearOperator":
         """The adjoint (conjugate transpose), lazily; ``A.H.H is A``."""
-        from .adjoint import Adjoint
+        from .adjoint import adjoint
 
-        return Adjoint(parent=self, in_shape=self.out_shape, out_shape=self.in_shape)
+        return adjoint(self)
 
     @property
     def T(self) -> "LinearOperator":

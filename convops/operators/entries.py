@@ -42,6 +42,8 @@ def sparse(op: "LinearOperator", format: str, order: str, limit: int) -> Any:
     if order == "F":
         rows, columns = _inverse(op.out_shape)[rows], _inverse(op.in_shape)[columns]
     values = values.astype(op.dtype)
+    index = np.int32 if index_bytes(op.shape, len(values)) == 4 else np.int64
+    rows, columns = rows.astype(index), columns.astype(index)
     if format == "bcoo":
         from jax.experimental.sparse import BCOO
 
@@ -61,9 +63,14 @@ def nbytes(op: "LinearOperator", format: str) -> int:
     if format not in FORMATS:
         raise ValueError(f"`format` is {format!r}; accepted are 'dense', 'operator', {', '.join(map(repr, FORMATS))}")
     count = op.nnz
-    index = 4 if max(m, n, count) < 2**31 else 8
+    index = index_bytes(op.shape, count)
     pointers = {"csr": m + 1, "csc": n + 1}.get(format, count)
     return count * (item + index) + pointers * index
+
+
+def index_bytes(shape: tuple[int, int], count: int) -> int:
+    """Bytes of an index, as SciPy chooses it."""
+    return 4 if max(*shape, count) < 2**31 else 8
 
 
 def coordinates(op: "LinearOperator") -> Coordinates:

@@ -13,9 +13,10 @@ from .arrays import as_inexact
 from .base import LinearOperator, Shape
 from .convolution import normal_axes
 from .engines import ENGINES, fourier, stencil
-from .engines.choose import choose
 from .pytree import static
 from .window import Window, make_window, shape_of
+
+STENCIL_TAPS = 9  # each tap of the adjoint is a sum over the whole signal, which XLA does not fuse
 
 
 class KernelOperator(LinearOperator):
@@ -211,7 +212,7 @@ def kernel_operator(
         window=window,
         axes=axes,
         channels=bool(channels),
-        method=choose(window, math.prod(window.kernel))[0] if method == "auto" else method,
+        method=("stencil" if math.prod(window.kernel) <= STENCIL_TAPS else "fourier") if method == "auto" else method,
     )
     return _prepared(op, op.signal)
 

@@ -36,4 +36,5 @@ def register(cls: Any) -> None:
             object.__setattr__(op, name, value)
         return op
 
+    cls.__getstate__ = lambda op: {name: getattr(op, name) for name in leaves + statics}  # for pickle and copy
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)

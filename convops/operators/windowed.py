@@ -125,7 +125,8 @@ class Convolution(LinearOperator):
         )
 
     def _detail(self) -> str:
-        kernel = "x".join(map(str, self.kernel.shape))
+        mixed = self.channels and (self.out_shape[0], self.in_shape[0])
+        kernel = "x".join(map(str, (*(mixed or ()), *self.window.kernel)))
         return f"{kernel} kernel, {self.window.describe()}, {self.method}"
 
 

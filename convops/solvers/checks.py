@@ -5,8 +5,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from ..operators.arrays import as_inexact, traced
+from ..operators.arrays import as_inexact, as_numbers, traced
 from ..operators.base import LinearOperator
 
 
@@ -14,6 +15,7 @@ def data_of(A: LinearOperator, b: Any) -> tuple[jax.Array, bool]:
     """Return the data in ``out_shape``, and whether they came flat; NaN and infinity are refused."""
     if not isinstance(A, LinearOperator):
         raise ValueError(f"`A` is a {type(A).__name__}; give an operator, e.g. co.convolution(psf, shape)")
+    finite(b, "b")
     b = as_inexact(b, "b")
     b = b.astype(jnp.promote_types(jnp.result_type(b, *A._inexact_leaves()), jnp.float32))
     flat = b.shape != A.out_shape
@@ -21,7 +23,6 @@ def data_of(A: LinearOperator, b: Any) -> tuple[jax.Array, bool]:
         raise ValueError(
             f"`b` has shape {b.shape}; A maps to {A.out_shape}: give that or a flat vector (jax.vmap takes batches)"
         )
-    finite(b, "b")
     return b.reshape(A.out_shape), flat
 
 
@@ -29,16 +30,16 @@ def start_of(A: LinearOperator, x0: Any, dtype: Any) -> jax.Array:
     """Return the first iterate in ``in_shape``: zeros unless given."""
     if x0 is None:
         return jnp.zeros(A.in_shape, dtype)
+    finite(x0, "x0")
     x0 = as_inexact(x0, "x0")
     if x0.shape not in (A.in_shape, (math.prod(A.in_shape),)):
         raise ValueError(f"`x0` has shape {x0.shape}; A maps from {A.in_shape}: give that or a flat vector")
-    finite(x0, "x0")
     return x0.reshape(A.in_shape).astype(dtype)
 
 
-def finite(x: jax.Array, name: str) -> None:
-    """Refuse concrete arrays with NaN or infinite entries."""
-    if not traced(x) and not bool(jnp.all(jnp.isfinite(x))):
+def finite(x: Any, name: str) -> None:
+    """Refuse concrete arrays with NaN or infinite entries; NumPy looks, so that jit around it does not trace."""
+    if not traced(x) and not np.isfinite(np.asarray(as_numbers(x, name))).all():
         raise ValueError(f"`{name}` holds NaN or infinite entries; replace them, or leave them out with co.mask")
 
 
@@ -46,12 +47,12 @@ def scalar(value: Any, name: str, dtype: Any) -> jax.Array:
     """Return a non-negative real number as an array of the real dtype."""
     if isinstance(value, str):
         raise ValueError(f"`{name}` is {value!r}; give a non-negative number")
-    number = jnp.asarray(value)
+    number = value if traced(value) else np.asarray(as_numbers(value, name))
     if number.ndim != 0 or jnp.iscomplexobj(number):
         raise ValueError(f"`{name}` has shape {number.shape} and dtype {number.dtype}; give one real number")
-    if not traced(number) and not (jnp.isfinite(number) and number >= 0):
+    if not traced(number) and not (np.isfinite(number) and number >= 0):
         raise ValueError(f"`{name}` is {value}; give a non-negative number")
-    return number.astype(jnp.finfo(dtype).dtype)
+    return jnp.asarray(number, jnp.finfo(dtype).dtype)
 
 
 def steps_of(max_steps: Any) -> int:

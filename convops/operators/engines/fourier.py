@@ -137,7 +137,7 @@ def _splits(kernel: jax.Array, x: jax.Array) -> bool:
 def _multiply(spectrum: jax.Array, x: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """Multiply frequency by frequency; with channels, by the (out, in) matrix at each frequency."""
     if kernel.ndim == window.ndim:
-        return spectrum * x
+        return spectrum.reshape((1,) * (x.ndim - window.ndim) + spectrum.shape) * x
     carried = x.ndim - 1 - window.ndim
     spectrum = spectrum.reshape(*spectrum.shape[:2], *(1,) * carried, *spectrum.shape[2:])
     return jnp.einsum("oi...,i...->o...", spectrum, x, precision=lax.Precision.HIGHEST)
