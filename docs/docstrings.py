@@ -1,4 +1,4 @@
-"""Docstrings as Markdown: links between the public names, and the few TeX formulas in plain characters."""
+"""Docstrings as Markdown: links between the public names, and formulas that Markdown leaves alone."""
 
 import inspect
 import re
@@ -7,9 +7,16 @@ from typing import Any
 import griffe
 
 import convops
+import convops.psf
+import convops.testing
 
-LINKED = {name for name, value in vars(convops).items() if inspect.isfunction(value) or inspect.isclass(value)}
-PUBLIC = LINKED | set(convops.psf.__all__)
+PATHS = {
+    name: f"{module.__name__}.{name}"
+    for module in (convops.psf, convops.testing, convops)
+    for name, value in vars(module).items()
+    if (inspect.isfunction(value) or inspect.isclass(value)) and not name.startswith("_")
+    if module is not convops.testing or value.__module__ == "convops.testing"
+}
 TEX = {
     r"\propto": "∝",
     r"\textstyle": "",
@@ -30,30 +37,36 @@ class MarkdownDocstrings(griffe.Extension):
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Rewrite the docstring of one object."""
-        if obj.docstring and {obj.name, obj.parent.name if obj.parent else ""} & PUBLIC:
+        if obj.docstring and {obj.name, obj.parent.name if obj.parent else ""} & set(PATHS):
             own = {p.name for p in getattr(obj, "parameters", ())} | {obj.name}
-            obj.docstring.value = linked(plain(obj.docstring.value), LINKED - own)
+            obj.docstring.value = markdown(obj.docstring.value, set(PATHS) - own)
 
 
-def plain(text: str) -> str:
-    r"""Replace `.. math::` and `:math:` by code in plain characters.
+def markdown(text: str, names: set[str]) -> str:
+    r"""Link `names`, escape angle brackets and write TeX in plain characters, outside examples.
 
-    >>> plain(r"so :math:`|x|^2 \propto 1`")
-    'so ``|x|² ∝ 1``'
+    >>> markdown(r":math:`|x|^2 \propto 1`, <x, y>, `pad`, ``pad``.", {"pad"})
+    '``|x|² ∝ 1``, &lt;x, y>, [`pad`][convops.pad], ``pad``.'
     """
     text = re.sub(r"(?m)^( *)\.\. math:: (.*)$", lambda m: f"{m[1]}    {_characters(m[2])}", text)
-    return re.sub(r":math:`([^`]*)`", lambda m: f"``{_characters(m[1])}``", text)
+    text = re.sub(r":math:`([^`]*)`", lambda m: f"``{_characters(m[1])}``", text)
+    lines, example = [], False
+    for line in text.split("\n"):
+        example = bool(line.strip()) and (example or ">>>" in line)
+        lines.append(line if example else _prose(line, names))
+    return "\n".join(lines)
 
 
-def linked(text: str, names: set[str]) -> str:
-    """Link public names in single backticks, outside examples.
-
-    >>> linked("As `pad` does, not ``pad``.", {"pad"})
-    'As [`pad`][convops.pad] does, not ``pad``.'
-    """
-    pattern = re.compile(r"(?<!`)`(" + "|".join(map(re.escape, sorted(names))) + r")`(?!`)")
-    lines = text.split("\n")
-    return "\n".join(line if ">>>" in line else pattern.sub(r"[`\1`][convops.\1]", line) for line in lines)
+def _prose(line: str, names: set[str]) -> str:
+    """One line of text: what stands in backticks is code, or the name of something public."""
+    parts = re.split(r"(``[^`]*``|`[^`]*`)", line)
+    for i, part in enumerate(parts):
+        name = part.strip("`").removeprefix("convops.")
+        if i % 2 == 0:
+            parts[i] = part.replace("<", "&lt;")
+        elif not part.startswith("``") and name in names:
+            parts[i] = f"[{part}][{PATHS[name]}]"
+    return "".join(parts)
 
 
 def _characters(tex: str) -> str:

@@ -2,9 +2,20 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+try:
+    from latex2mathml.converter import convert
+except ImportError:  # formulas stay as they were typed
+    convert = None
+
+# code is left alone: a fence or a span comes first and is put back as it was
+FORMULA = re.compile(
+    r"(?P<code>```.*?```|`[^`]*`)|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\n]+(?:\n[^$\n]+)?)\$", re.DOTALL
+)
 
 
 def page(notebook: Path) -> tuple[str, dict[str, bytes]]:
@@ -13,7 +24,7 @@ def page(notebook: Path) -> tuple[str, dict[str, bytes]]:
     for number, cell in enumerate(_cells(notebook)):
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            parts.append(source)
+            parts.append(FORMULA.sub(_mathml, source))
             continue
         if cell["cell_type"] != "code" or not source.strip():
             continue
@@ -36,9 +47,18 @@ def listing(notebooks: list[Path]) -> str:
         first = next(("".join(c["source"]) for c in _cells(notebook) if c["cell_type"] == "markdown"), "")
         title, _, text = first.strip().partition("\n")
         title = title.lstrip("# ") or notebook.stem
-        summary = " ".join(text.strip().split("\n\n")[0].split())
+        summary = FORMULA.sub(_mathml, " ".join(text.strip().split("\n\n")[0].split()))
         items.append(f"- [{title}](notebooks/{notebook.stem}.md)\n  ([file](notebooks/{notebook.name})). {summary}")
     return "\n".join(items)
+
+
+def _mathml(found: re.Match[str]) -> str:
+    """A TeX formula as MathML, which browsers draw without a script."""
+    if convert is None or found["code"]:
+        return found[0]
+    if found["block"]:
+        return f"\n<div>{convert(found['block'].strip(), display='block')}</div>\n"
+    return convert(found["inline"])
 
 
 def _cells(notebook: Path) -> list[dict[str, Any]]:

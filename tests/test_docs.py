@@ -126,7 +126,7 @@ def test_docstrings_become_markdown(module):
 
 NOTEBOOK = {
     "cells": [
-        {"cell_type": "markdown", "source": ["# A matrix\n", "\n", "Drawn in\n", "one cell.\n", "\n", "More."]},
+        {"cell_type": "markdown", "source": ["# A matrix\n", "\n", "Drawn in\n", "one cell.\n", "\n", "$y$, `$y$`"]},
         {
             "cell_type": "code",
             "source": ["print(1)\n", "draw()"],
@@ -151,6 +151,8 @@ def test_a_notebook_becomes_a_page(module, tmp_path):
     code = ("````python\nprint(1)\ndraw()\n````", "````text\n1\n````", "````text\n'two'\n````")
     for part in ("(matrix.ipynb)", "(matrix_1_1.png)", *code):
         assert part in text
+    assert text.count("$y$") == (1 if notebook_pages.convert else 2)  # code is not a formula
+    assert text.count("<math") == (1 if notebook_pages.convert else 0)
     listed = notebook_pages.listing([path])
     assert listed.startswith("- [A matrix](notebooks/matrix.md)")
     assert listed.endswith("Drawn in one cell.")

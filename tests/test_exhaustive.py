@@ -3,17 +3,17 @@
 Signals of 1 to 8 samples, kernels of 1 to 11, every mode, boundary and origin, strides 1 to 3, dilations 1 and 2.
 Each operator multiplies one random integer vector: two different integer matrices give the same product with a
 probability of about one over the size of the integers (Freivalds' check), so a product that is equal in every digit
-stands for the matrix. The engines run without jit, operation by operation: a program for each of the hundred
-thousand shapes would take XLA hours, and the single operations are shared by all of them.
+stands for the matrix. Compiling each of the hundred thousand programs would take XLA hours: the engines' operations
+are executed one by one (`interpreting`). Compiled programs are compared in the other files.
 """
 
 import itertools
 
-import jax
 import numpy as np
 import oracle
 import pytest
-from comparing import DTYPE, METHODS, X64, assert_same
+from comparing import DTYPE, METHODS, X64, assert_same, gaussian_integers
+from interpreting import interpreted
 
 import convops as co
 
@@ -47,16 +47,37 @@ def vector_of(rng, size, is_complex):
     return (real + 1j * imaginary if is_complex else real).astype(DTYPE[is_complex])
 
 
-def check(size, kernel, options, method, rng):
-    """One operator on one vector and its adjoint on another; the kernel's dtype is everyone's."""
+def problem(kind, size, kernel, options, method, rng):
+    """(build, matrix, argument): `build(argument)` is the operator; the argument may be traced."""
+    if kind == "kernel_operator":
+        signal = gaussian_integers(rng, (size,), np.iscomplexobj(kernel))
+        matrix = oracle.kernel_operator_matrix(signal, kernel.shape, **options)
+        return lambda x: co.kernel_operator(x, kernel.shape, method=method, **options), matrix, signal
+    matrix = oracle.convolution_matrix_nd(kernel, size, correlate=kind == "correlation", **options)
+    return lambda k: getattr(co, kind)(k, size, method=method, **options), matrix, kernel
+
+
+def check(kind, size, kernel, options, method, rng):
+    """One operator on one vector and its adjoint on another; what it is built from is a constant or traced."""
     is_complex = np.iscomplexobj(kernel)
-    matrix = oracle.convolution_matrix_nd(kernel, size, **options)
-    operator = co.convolution(kernel, size, method=method, **options)
-    context = f"convolution({kernel!r}, {size}, method={method!r}, **{options})"
-    assert operator.shape == matrix.shape, context
-    x, y = vector_of(rng, size, is_complex), vector_of(rng, len(matrix), is_complex)
-    assert_same(operator.matvec(x), matrix @ x, method, f"{context}.matvec")
-    assert_same(operator.rmatvec(y), matrix.conj().T @ y, method, f"{context}.rmatvec")
+    build, matrix, argument = problem(kind, size, kernel, options, method, rng)
+    x, y = (vector_of(rng, n, is_complex) for n in matrix.shape[::-1])
+
+    def products(x, y, argument=argument):
+        operator = build(argument)
+        return operator.matvec(x), operator.rmatvec(y)
+
+    forward, adjoint = interpreted(products, *((x, y, argument) if rng.integers(2) else (x, y)))
+    context = f"co.{kind}, {size} samples, {argument!r}, method={method!r}, **{options}"
+    scale = np.sum(np.abs(argument)) * LARGEST
+    assert_same(forward, matrix @ x, method, f"{context}, matvec({x!r})", scale=scale)
+    assert_same(adjoint, matrix.conj().T @ y, method, f"{context}, rmatvec({y!r})", scale=scale)
+
+
+def one_of(rng, length, mode, boundary):
+    """One of the configurations with this mode and boundary."""
+    chosen = [o for o in configurations(length) if (o["mode"], o["boundary"]) == (mode, boundary)]
+    return chosen[rng.integers(len(chosen))]
 
 
 @pytest.mark.slow
@@ -66,18 +87,24 @@ def check(size, kernel, options, method, rng):
 @pytest.mark.parametrize("length", LENGTHS)
 def test_every_configuration(size, length, is_complex, method):
     rng = np.random.default_rng([size, length])
-    with jax.disable_jit():
-        for options in configurations(length):
-            check(size, kernel_of(rng, length, is_complex), options, method, rng)
+    for options in configurations(length):
+        check("convolution", size, kernel_of(rng, length, is_complex), options, method, rng)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("size", SIZES)
 def test_a_spread_of_configurations(size, method):
-    """One origin, stride, dilation and dtype for each signal, kernel length, mode and boundary, in turn."""
+    """One origin, stride, dilation and dtype for each signal, kernel length, mode and boundary."""
     rng = np.random.default_rng(size)
-    with jax.disable_jit():
-        for length, (mode, boundary) in itertools.product(LENGTHS, WINDOWS):
-            chosen = [o for o in configurations(length) if (o["mode"], o["boundary"]) == (mode, boundary)]
-            is_complex = bool(rng.integers(2))
-            check(size, kernel_of(rng, length, is_complex), chosen[rng.integers(len(chosen))], method, rng)
+    for length, window in itertools.product(LENGTHS, WINDOWS):
+        kernel = kernel_of(rng, length, bool(rng.integers(2)))
+        check("convolution", size, kernel, one_of(rng, length, *window), method, rng)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", ["correlation", "kernel_operator"])
+def test_a_spread_of_relatives(kind, method):
+    rng = np.random.default_rng(9)
+    for size, length, window in itertools.product((1, 2, 4, 7), (1, 2, 5, 8), WINDOWS):
+        kernel = kernel_of(rng, length, bool(rng.integers(2)))
+        check(kind, size, kernel, one_of(rng, length, *window), method, rng)

@@ -254,7 +254,7 @@ class LinearOperator:
         order : {"C", "F"}
             Which vectors it acts on: C-order (NumPy's ravel), or F-order (MATLAB's column-major vec).
         limit : int
-            Bytes above which a MemoryError names the size, before anything is allocated.
+            Bytes (2 GiB by default) above which a MemoryError names the size, before anything is allocated.
         """
         from . import entries
 

@@ -39,7 +39,7 @@ def float_dtype(dtype: Any) -> Any:
 
 def working_dtype(dtype: Any) -> Any:
     """The dtype to compute in: half precisions are too coarse for sums and offsets."""
-    return jnp.promote_types(dtype, jnp.float32)
+    return dtype if jnp.finfo(dtype).bits >= 32 else jnp.dtype(jnp.float32)
 
 
 def parameter(name: str, value: Any, dtype: Any, *, ranks: Sequence[int] = (0,), positive: bool = True) -> Parameter:

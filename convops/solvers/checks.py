@@ -78,4 +78,9 @@ def inner(a: jax.Array, b: jax.Array) -> jax.Array:
 def length(a: jax.Array) -> jax.Array:
     """The 2-norm, with a finite gradient at zero."""
     square = inner(a, a)
-    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
+    return jnp.where(square == 0, 0, jnp.sqrt(jnp.where(square == 0, 1, square)))
+
+
+def reported(figure: jax.Array) -> jax.Array:
+    """A figure for the user: infinity where it is no number."""
+    return jnp.where(jnp.isnan(figure), jnp.inf, figure)

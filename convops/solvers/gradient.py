@@ -10,7 +10,7 @@ import optax
 
 from ..operators.base import LinearOperator
 from ..operators.norms import scattered
-from .checks import data_of, inner, length, scalar, start_of, steps_of, tolerance
+from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
 from .iterate import Progress, solve
 from .solution import CONVERGED, NONFINITE, RUNNING, Solution
 
@@ -80,7 +80,7 @@ class GradientDescent:
             update = -problem.step * state.gradient
         else:
             update, held = optax.with_extra_args_support(self.optimizer).update(
-                jnp.conj(state.gradient) if jnp.iscomplexobj(state.x) else state.gradient,
+                state.gradient,
                 held,
                 state.x,
                 value=state.value,
@@ -186,8 +186,8 @@ def gradient_descent(
         x=x.reshape(-1) if flat else x,
         converged=run.code == CONVERGED,
         num_steps=run.steps,
-        residual_norm=length(r),
-        objective=value,
+        residual_norm=reported(length(r)),
+        objective=reported(value),
         history=run.history,
         code=run.code,
     )

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
-from .checks import data_of, inner, length, scalar, start_of, steps_of, tolerance
+from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
 from .iterate import Progress, solve
 from .solution import CONVERGED, INEXACT, NONFINITE, RUNNING, Solution
 
@@ -58,7 +58,7 @@ class Cgls:
 
     def done(self, problem: LeastSquares, state: CglsState) -> jax.Array:
         small = (length(state.r) <= problem.residual) | (jnp.sqrt(state.gamma) <= problem.gradient)
-        return jnp.where(small, CONVERGED, jnp.where(state.failed, NONFINITE, RUNNING))
+        return jnp.where(state.failed, NONFINITE, jnp.where(small, CONVERGED, RUNNING))
 
     def report(self, problem: LeastSquares, state: CglsState) -> dict[str, jax.Array]:
         del problem
@@ -137,8 +137,8 @@ def cgls(
         x=x.reshape(-1) if flat else x,
         converged=code == CONVERGED,
         num_steps=run.steps,
-        residual_norm=length(r),
-        objective=inner(r, r) + problem.damp**2 * inner(x, x),
+        residual_norm=reported(length(r)),
+        objective=reported(inner(r, r) + problem.damp**2 * inner(x, x)),
         history=run.history,
         code=code,
     )
@@ -180,7 +180,7 @@ class ConjugateGradient:
 
     def done(self, problem: System, state: SystemState) -> jax.Array:
         small = jnp.sqrt(state.rho) <= problem.threshold
-        return jnp.where(small, CONVERGED, jnp.where(state.failed, NONFINITE, RUNNING))
+        return jnp.where(state.failed, NONFINITE, jnp.where(small, CONVERGED, RUNNING))
 
     def report(self, problem: System, state: SystemState) -> dict[str, jax.Array]:
         del problem

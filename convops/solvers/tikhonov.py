@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..operators.elementary import identity
 from ..operators.spectral import gram_symbol, symbol
-from .checks import data_of, inner, length, scalar, start_of, steps_of, tolerance
+from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
 from .iterate import Progress, Run, run_while, settled, solve, start
 from .krylov import ConjugateGradient, System
 from .solution import CONVERGED, INEXACT, NONFINITE, Solution
@@ -173,4 +173,5 @@ def _summary(A, L, b, weight, x, rtol, atol):
     gradient = A._rmatvec(r) + weight * L._rmatvec(rough)
     slack = 10 * rtol + 100 * jnp.finfo(x.dtype).eps  # what rounding may cost
     met = length(gradient) <= jnp.maximum(slack * length(A._rmatvec(b)), atol)
-    return x, fine, length(r), inner(r, r) / 2 + weight * inner(rough, rough) / 2, met
+    objective = inner(r, r) / 2 + weight * inner(rough, rough) / 2
+    return x, fine, reported(length(r)), reported(objective), met
