@@ -186,6 +186,18 @@ def test_nnz_counts_the_structure(boundary, kernel, n, stride):
     assert operator.nnz == np.count_nonzero(oracle.structure((kernel,), (n,), **options))
 
 
+@pytest.mark.parametrize("boundary", oracle.BOUNDARIES)
+@pytest.mark.parametrize("kernel", [[1, 0, 2], [0, 0, 0], [1, -1, 1, -1, 0]])
+def test_sparse_forms_keep_nnz_entries_whatever_the_numbers(kernel, boundary):
+    """Taps that are zero or cancel: never an entry more or less than `nnz`, and never another matrix."""
+    operator = co.convolution(np.array(kernel, dtype=float), 4, boundary=boundary)
+    matrix = oracle.convolution_matrix_nd(np.array(kernel), 4, boundary=boundary).astype(float)
+    for form in ("csr", "csc", "coo", "bcoo"):
+        sparse = operator.to_sparse(form)
+        assert stored(sparse) == operator.nnz >= np.count_nonzero(matrix)
+        assert_same(sparse.todense(), matrix)
+
+
 @every_method
 @pytest.mark.parametrize("boundary", ["zero", "antireflect"])
 def test_real_and_complex_mix(boundary, method):

@@ -112,7 +112,10 @@ class LinearOperator:
         return jnp.result_type(*leaves) if leaves else jnp.zeros(()).dtype
 
     def _inexact_leaves(self) -> list[jax.Array]:
-        return [leaf for leaf in jax.tree.leaves(self) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+        """The arrays that decide the dtype; operators inside say which of theirs do (a spectrum does not)."""
+        parts = jax.tree.leaves(self, is_leaf=lambda part: isinstance(part, LinearOperator) and part is not self)
+        nested = [p._inexact_leaves() if isinstance(p, LinearOperator) else [p] for p in parts]
+        return [leaf for leaves in nested for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact)]
 
     @property
     def tags(self) -> frozenset[str]:

@@ -124,15 +124,23 @@ def fold_axis(y: jax.Array, axis: int, n: int, low: int, high: int, boundary: st
         x = jnp.zeros(shape, y.dtype).at[where].add(sign * y)
         heads, tails = (jnp.sum(c * y, axis, keepdims=True) for c in (first, last))
         return x + _pad(heads, axis, 0, n - 1) + _pad(tails, axis, n - 1, 0)
-    total = None
+    inside = how.runs[_inside(how)]
+    total = lax.slice_in_dim(y, inside.begin, inside.begin + inside.length, axis=axis)
+    total = _pad(total, axis, inside.source, n - inside.source - inside.length)
     for run in how.runs:
-        for piece in _written_back(y, run, axis, n):
-            total = piece if total is None else total + piece
-    assert total is not None
+        for at, piece in _written_back(y, run, axis, n) if run is not inside else ():
+            total = _add(total, piece, axis, at)
     return total
 
 
+def _inside(how: Rule) -> int:
+    """Number of the run that is the signal itself: the one the others are added to, in place and band by band."""
+    plain = [run[3:] == (1, 1, 0, 0) for run in how.runs]  # stride, sign, first, last
+    return max(range(len(how.runs)), key=lambda i: (plain[i], how.runs[i].length))
+
+
 def _written_back(y: jax.Array, run: Run, axis: int, n: int):
+    """Yield what one run adds, and the index where it does."""
     part = lax.slice_in_dim(y, run.begin, run.begin + run.length, axis=axis)
     if run.sign:
         piece, at = part, run.source
@@ -140,10 +148,17 @@ def _written_back(y: jax.Array, run: Run, axis: int, n: int):
             piece = jnp.sum(part, axis, keepdims=True)
         elif run.stride == -1:
             piece, at = lax.rev(part, (axis,)), run.source - run.length + 1
-        yield _pad(piece if run.sign == 1 else -piece, axis, at, n - at - piece.shape[axis])
-    if run.first or run.last:
-        mass = jnp.sum(part, axis, keepdims=True)
-        yield _pad(run.first * mass, axis, 0, n - 1) + _pad(run.last * mass, axis, n - 1, 0)
+        yield at, piece if run.sign == 1 else -piece
+    mass = jnp.sum(part, axis, keepdims=True) if run.first or run.last else part
+    if run.first:
+        yield 0, run.first * mass
+    if run.last:
+        yield n - 1, run.last * mass
+
+
+def _add(total: jax.Array, piece: jax.Array, axis: int, at: int) -> jax.Array:
+    held = lax.slice_in_dim(total, at, at + piece.shape[axis], axis=axis)
+    return lax.dynamic_update_slice_in_dim(total, held + piece, at, axis)
 
 
 def _read(x: jax.Array, run: Run, axis: int) -> jax.Array:

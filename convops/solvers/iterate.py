@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .solution import RUNNING, STOPPED
 
@@ -107,6 +108,7 @@ def _whole(method: Method, problem: Any, max_steps: int, loop: str) -> Run:
 
 
 _start = jax.jit(start, static_argnames=("method", "max_steps"))
+_settled = jax.jit(settled)
 _chunk = jax.jit(run_while, static_argnames=("method",))
 
 
@@ -142,12 +144,12 @@ def solve(
                 run = run._replace(code=_stopped(run.code))
     except KeyboardInterrupt:
         run = run._replace(code=_stopped(run.code))
-    return settled(run)
+    return _settled(run)
 
 
 def _progress(run: Run, max_steps: int) -> Progress:
     steps = int(run.steps)
-    history = {name: values[: steps + 1] for name, values in run.history.items()}
+    history = {name: np.asarray(values)[: steps + 1] for name, values in run.history.items()}
     return Progress(steps, max_steps, float(history["residual_norm"][-1]), history)
 
 

@@ -2,7 +2,7 @@
 
 from ..window import Window
 
-STENCIL_TAPS = 100  # up to here the fused sum was faster than a pair of FFTs on every image size measured
+STENCIL_TAPS = 81  # up to here the fused sum was faster than a pair of FFTs on every image size measured
 
 
 def choose(window: Window, taps: int) -> tuple[str, str]:
