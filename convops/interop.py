@@ -1,18 +1,19 @@
 """Operators to and from other libraries: SciPy and lineax."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
 
 from .operators.adapters import fitting, from_coordinates, from_function
 from .operators.base import LinearOperator
 
+if TYPE_CHECKING:  # imported when called: scipy.sparse costs a fifth of a second
+    import scipy.sparse.linalg
 
-def to_scipy(op: LinearOperator) -> scipy.sparse.linalg.LinearOperator:
+
+def to_scipy(op: LinearOperator) -> "scipy.sparse.linalg.LinearOperator":
     """Return `op` as a SciPy LinearOperator over flat vectors.
 
     >>> import convops as co
@@ -20,6 +21,7 @@ def to_scipy(op: LinearOperator) -> scipy.sparse.linalg.LinearOperator:
     >>> print(S.matvec([1.0, 0.0, 0.0]))
     [2. 0. 0.]
     """
+    import scipy.sparse.linalg
 
     def columns(x: np.ndarray) -> np.ndarray:
         return np.asarray(op @ x.reshape(op.shape[1], -1))
@@ -49,6 +51,8 @@ def from_scipy(matrix: Any, in_shape: Any = None, out_shape: Any = None) -> Line
     >>> A.shape, A.nnz
     ((3, 3), 3)
     """
+    import scipy.sparse.linalg
+
     if scipy.sparse.issparse(matrix):
         coo = matrix.tocoo()
         coo.sum_duplicates()
@@ -58,7 +62,7 @@ def from_scipy(matrix: Any, in_shape: Any = None, out_shape: Any = None) -> Line
     return _from_linear_operator(matrix, in_shape, out_shape)
 
 
-def _from_linear_operator(matrix: scipy.sparse.linalg.LinearOperator, in_shape: Any, out_shape: Any) -> LinearOperator:
+def _from_linear_operator(matrix: Any, in_shape: Any, out_shape: Any) -> LinearOperator:
     in_shape, out_shape = fitting(matrix.shape, in_shape, out_shape)
     entry = jnp.zeros((), jnp.result_type(matrix.dtype or float, jnp.float32)).dtype
 

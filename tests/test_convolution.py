@@ -227,6 +227,39 @@ def test_auto_is_one_of_the_engines():
         assert_same(case.operator("auto") @ x, expected, "auto", str(case))
 
 
+MANY_TAPS = [  # more than an engine would write out one by one; 272 = 4 * 64 + 16, 320 = 5 * 64
+    Case("convolution", (17, 16), (3, 4), {"boundary": ("antireflect", "wrap"), "stride": (2, 1)}),
+    Case("convolution", (16, 20), (5, 3), {"boundary": ("edge", "reflect"), "dilation": (1, 2)}, is_complex=True),
+    Case("convolution", (300,), (7,), {"boundary": "symmetric"}, channels=(3, 2)),
+    Case("convolution", (17, 16), (18, 19), {"mode": "valid", "stride": (1, 2)}),
+    Case("correlation", (20, 16), (4, 3), {"mode": "full", "stride": (3, 2)}, is_complex=True),
+    Case("kernel_operator", (17, 16), (3, 4), {"boundary": ("wrap", "symmetric"), "stride": 2}),
+    Case("kernel_operator", (300,), (6,), {"mode": "full"}, channels=(2, 2), is_complex=True),
+]
+
+
+@every_method
+@pytest.mark.parametrize("case", MANY_TAPS, ids=str)
+def test_many_taps(case, method):
+    test_forward_and_adjoint(case, method)
+    if method == "stencil":
+        assert_same(case.operator().as_matrix(), case.matrix())
+
+
+@every_method
+@pytest.mark.parametrize("channels", [(), (3, 2), (1, 2)])
+@pytest.mark.parametrize("is_complex", [False, True])
+def test_a_kernel_of_zeros(channels, is_complex, method):
+    """Nothing to sum, and still results of the right shape and dtype."""
+    shape = (*channels[1:], 6)
+    kernel = np.zeros((*channels, 4), DTYPE[is_complex])
+    operator = co.convolution(kernel, shape, mode="full", channels=bool(channels), method=method)
+    y = operator.matvec(np.ones(shape))
+    assert_same(y, np.zeros((*channels[:1], 9), DTYPE[is_complex]))
+    assert_same(operator.rmatvec(y), np.zeros(shape, DTYPE[is_complex]))
+    assert operator.nnz == operator.to_sparse().nnz == 0
+
+
 def test_a_larger_image_keeps_its_accuracy():
     """Sizes at which the engines take other paths than for a handful of pixels."""
     rng = np.random.default_rng(6)

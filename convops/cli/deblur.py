@@ -99,7 +99,7 @@ def deblur_picture(picture: Picture, psf: str, settings: Settings) -> Picture:
         size += f" {picture.data.dtype.name}" + (", alpha kept" if picture.alpha else "")
         say(f"{size}, PSF {kernel.shape[0]} x {kernel.shape[1]}, {settings}")
         # A solve is one process here, compilation included: by FFT that is the quickest for most kernels.
-        blur = co.convolution(kernel, picture.shape, boundary=settings.boundary, axes=(0, 1), method="fourier")
+        blur = co.convolution(kernel, picture.shape, boundary=settings.boundary, axes=(0, 1))
         rtol = tolerance(planes.dtype) if settings.method == "tikhonov" else None
         bar = ProgressBar(len(planes), rtol)
         try:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse
 
 from .arrays import traced
 
@@ -49,7 +48,7 @@ def sparse(op: "LinearOperator", format: str, order: str, limit: int) -> Any:
 
         indices = np.stack([rows, columns], 1)
         return BCOO((jnp.asarray(values), jnp.asarray(indices)), shape=op.shape, unique_indices=True)
-    return scipy.sparse.coo_array((values, (rows, columns)), shape=op.shape).asformat(format)
+    return _coo(rows, columns, values, op.shape).asformat(format)
 
 
 def nbytes(op: "LinearOperator", format: str) -> int:
@@ -85,7 +84,7 @@ def coordinates(op: "LinearOperator") -> Coordinates:
 
 def merge(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> Coordinates:
     """Sort coordinates by row and column, and add up those that repeat."""
-    total = scipy.sparse.coo_array((values, (rows, columns)), shape=shape).tocsr()
+    total = _coo(rows, columns, values, shape).tocsr()
     total.sum_duplicates()
     found = total.tocoo()
     return found.row, found.col, found.data
@@ -106,11 +105,17 @@ def product_coordinates(parts: list[Coordinates | None], shapes: list[tuple[int,
     for part, shape in zip(parts, shapes, strict=True):
         if part is None:
             return None
-        factor = scipy.sparse.coo_array((part[2], (part[0], part[1])), shape=shape).tocsr()
+        factor = _coo(*part, shape).tocsr()
         total = factor if total is None else total @ factor
     assert total is not None
     found = total.tocoo()
     return found.row, found.col, found.data
+
+
+def _coo(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> Any:
+    import scipy.sparse  # when it is needed: the import costs a tenth of a second
+
+    return scipy.sparse.coo_array((values, (rows, columns)), shape=shape)
 
 
 def _within(op: "LinearOperator", format: str, limit: int) -> None:
