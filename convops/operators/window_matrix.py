@@ -5,7 +5,6 @@ position low + t, and P is the extension. Axes that the kernel leaves alone mult
 """
 
 import math
-from itertools import product
 from typing import Any, NamedTuple
 
 import jax
@@ -81,16 +80,39 @@ def _count(taps: np.ndarray, window: Window) -> int:
         return 0
     if taps.all():
         return math.prod(_distinct(window, axis) for axis in range(window.ndim))
+    if not any(window.extended):
+        return _sparse_count(taps, window)
     used = [np.flatnonzero(taps.any(tuple(b for b in range(window.ndim) if b != a))) for a in range(window.ndim)]
-    core = taps[np.ix_(*used)].astype(np.int64)
-    patterns = [_patterns(window, axis, u) for axis, u in enumerate(used)]
+    core = taps[np.ix_(*used)].astype(np.float32)  # a matrix product of floats is the fast one
+    return _reached(core[..., None], [_patterns(window, axis, u) for axis, u in enumerate(used)])
+
+
+def _reached(taps: np.ndarray, patterns: list[dict[bytes, tuple[np.ndarray, int]]]) -> int:
+    """Contract each axis of the taps with its (sample, tap) incidences in turn, and count what is not zero.
+
+    The last axis of `taps` holds the samples of the axes contracted so far.
+    """
+    first, *rest = patterns
+    if not rest:
+        tables, times = zip(*first.values(), strict=True)
+        hits = np.count_nonzero(np.concatenate(tables) @ taps, axis=1)
+        return int(hits @ np.repeat(times, [len(table) for table in tables]))
     total = 0
-    for combination in product(*(p.values() for p in patterns)):
-        reached = core
-        for table, _ in combination:  # contract each kernel axis with its (sample, tap) incidence
-            reached = np.tensordot(reached, table, (0, 1))
-        total += int(np.count_nonzero(reached)) * math.prod(times for _, times in combination)
+    for table, times in first.values():
+        contracted = np.moveaxis(np.tensordot(table, taps, (1, 0)), 0, -1)
+        total += times * _reached(contracted.reshape(*contracted.shape[: len(rest)], -1), rest)
     return total
+
+
+def _sparse_count(taps: np.ndarray, window: Window) -> int:
+    """Entries without an extension: each tap reaches an entry of its own wherever it stays inside the signal."""
+    inside = np.ones(())
+    for axis in range(window.ndim):
+        last = window.start[axis] + window.step[axis] * np.arange(window.count[axis])
+        tap = window.dilation[axis] * np.arange(window.kernel[axis])
+        first, beyond = np.searchsorted(last, tap), np.searchsorted(last, tap + window.signal[axis])
+        inside = np.multiply.outer(inside, beyond - first)
+    return int(np.sum(inside * taps))
 
 
 def _distinct(window: Window, axis: int) -> int:
@@ -119,7 +141,7 @@ def _patterns(window: Window, axis: int, taps: np.ndarray) -> dict[bytes, tuple[
         table = table[np.lexsort(table.T)]
         times = len(inner) if len(inner) and outputs[0] == inner[0] else 1
         key = table.tobytes()
-        found[key] = (table.astype(np.int64), found[key][1] + times if key in found else times)
+        found[key] = (table.astype(np.float32), found[key][1] + times if key in found else times)
     return found
 
 
