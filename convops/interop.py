@@ -64,7 +64,7 @@ def from_scipy(matrix: Any, in_shape: Any = None, out_shape: Any = None) -> Line
 
 def _from_linear_operator(matrix: Any, in_shape: Any, out_shape: Any) -> LinearOperator:
     in_shape, out_shape = fitting(matrix.shape, in_shape, out_shape)
-    entry = jnp.zeros((), jnp.result_type(matrix.dtype or float, jnp.float32)).dtype
+    entry = jax.dtypes.canonicalize_dtype(np.result_type(matrix.dtype or float, np.float32))
 
     def called(method: Any, shape: Any) -> Any:
         def call(x: jax.Array) -> jax.Array:

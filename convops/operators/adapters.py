@@ -134,7 +134,7 @@ def from_function(
     [3. 2. 1.]
     """
     in_shape = shape_of(in_shape, "in_shape")
-    entry = jnp.zeros((), dtype).dtype
+    entry = jnp.zeros(()).dtype if dtype is None else jax.dtypes.canonicalize_dtype(dtype)
     out = jax.eval_shape(function, jax.ShapeDtypeStruct(in_shape, entry))
     if not hasattr(out, "shape"):
         raise ValueError("`function` must return one array")

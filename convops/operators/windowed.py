@@ -184,6 +184,8 @@ def sparse_taps(kernel: jax.Array, window: Window) -> Taps | None:
         return None
     lead = tuple(range(kernel.ndim - window.ndim))
     places = np.argwhere((np.asarray(kernel) != 0).any(lead))
+    if len(places) == 0:
+        return ((0,) * window.ndim,)  # a kernel of zeros: one tap that adds nothing
     if 3 * len(places) > math.prod(window.kernel):
         return None
     return tuple(tuple(map(int, place)) for place in places)

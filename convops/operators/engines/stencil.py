@@ -112,8 +112,6 @@ def reach(x: jax.Array, window: Window) -> jax.Array:
 def _sum(x: jax.Array, begins: np.ndarray, weights: Any, count, step) -> jax.Array:
     """Weighted sum of strided slices of `x`; a weight is a number or an (out, in) matrix over the channels."""
     terms = len(begins)
-    if terms == 0:
-        return jnp.zeros((*x.shape[: x.ndim - len(count)], *count), x.dtype)
 
     def block(begins: Any, weights: Any) -> jax.Array:
         parts = (_weigh(w, _slice(x, b, count, step)) for b, w in zip(begins, weights, strict=True))
