@@ -50,7 +50,7 @@ def imports(tree: ast.Module, path: Path, root: Path):
 def length(node: ast.AST) -> int:
     """Count a function's lines without its docstring."""
     body = node.body
-    if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+    if ast.get_docstring(node) is not None:
         body = body[1:] or body
     return node.end_lineno - body[0].lineno + 1
 

@@ -84,4 +84,5 @@ def operate(equation, arguments):
 def interpreted(function, *inputs):
     """`function(*inputs)`, a tuple of arrays, as NumPy arrays."""
     closed = jax.make_jaxpr(function)(*inputs)
-    return [np.asarray(y) for y in evaluate(closed.jaxpr, closed.consts, inputs)]
+    as_jax_has_them = [np.asarray(x, v.aval.dtype) for x, v in zip(inputs, closed.jaxpr.invars, strict=True)]
+    return [np.asarray(y) for y in evaluate(closed.jaxpr, closed.consts, as_jax_has_them)]
