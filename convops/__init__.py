@@ -1,6 +1,7 @@
 """Convolution matrices as matrix-free linear operators in JAX, and the solvers that use them to undo blur."""
 
 from . import psf as psf
+from . import testing as testing
 from .interop import from_scipy as from_scipy
 from .interop import to_lineax as to_lineax
 from .interop import to_scipy as to_scipy

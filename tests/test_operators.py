@@ -14,8 +14,8 @@ K1 = np.array([1.0, -2.0, 3.0, 0.5])
 K2 = np.array([[1.0, 2.0, -1.0], [0.5, -3.0, 2.0]])
 K3 = RNG.standard_normal((2, 3, 2))
 KC = K2 + 1j * np.array([[0.2, -1.0, 0.3], [1.5, 0.1, 0.7]])
-PLUS = np.zeros((9, 8))
-PLUS[4, :] = np.arange(1.0, 9.0)
+PLUS = np.zeros((9, 15))
+PLUS[4, ::2] = np.arange(1.0, 9.0)
 M = RNG.standard_normal((6, 5))
 S = scipy.sparse.random_array((6, 5), density=0.4, rng=np.random.default_rng(1))
 
@@ -131,3 +131,18 @@ def broken(forward=None, adjoint=None):
 def test_the_suite_finds_what_is_wrong(op, message):
     with pytest.raises(AssertionError, match=message):
         check_operator(op, pickle=False)
+
+
+def test_kernels_of_one_shape_share_one_trace():
+    traces = []
+
+    @jax.jit
+    def apply(A, x):
+        traces.append(1)
+        return A.matvec(x)
+
+    x = RNG.standard_normal((20, 21))
+    kernels = (co.psf.gaussian(2.0, (15, 15)), co.psf.disk(4.0, (15, 15)), co.psf.motion(9.0, 30.0, (15, 15)))
+    for kernel in kernels:
+        apply(co.convolution(kernel, x.shape, boundary="symmetric"), x)
+    assert len(traces) == 1

@@ -179,14 +179,17 @@ def rebuild(op: Convolution, kernel: jax.Array, window: Window | None = None, me
 
 
 def sparse_taps(kernel: jax.Array, window: Window) -> Taps | None:
-    """The non-zero taps of a concrete kernel, where at most a third are; None stands for all."""
+    """The non-zero taps of a concrete kernel, where at most one in sixteen is; None stands for all.
+
+    The places are structure: kernels that differ in them are traced anew, so only a large saving is worth it.
+    """
     if traced(kernel):
         return None
     lead = tuple(range(kernel.ndim - window.ndim))
     places = np.argwhere((np.asarray(kernel) != 0).any(lead))
     if len(places) == 0:
         return ((0,) * window.ndim,)  # a kernel of zeros: one tap that adds nothing
-    if 3 * len(places) > math.prod(window.kernel):
+    if 16 * len(places) > math.prod(window.kernel):
         return None
     return tuple(tuple(map(int, place)) for place in places)
 
