@@ -2,10 +2,13 @@
 
 import itertools
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
 import scipy.signal
+from interpreting import interpreted
 
 
 @pytest.mark.parametrize("boundary", oracle.BOUNDARIES)
@@ -138,3 +141,22 @@ def test_structure_and_order():
     x = np.arange(6).reshape(2, 3)
     y = (m @ x.ravel()).reshape(3, 4)
     np.testing.assert_array_equal(oracle.vec_order(m, (3, 4), (2, 3)) @ x.ravel(order="F"), y.ravel(order="F"))
+
+
+def test_interpreted_programs_are_the_compiled_ones():
+    """Executing one operation after the other gives what XLA's program gives."""
+
+    def program(x):
+        y = jax.lax.pad(x[1:, ::-1], jnp.ones((), x.dtype), [(-1, 2, 1), (3, 0, 2)])
+        z = jnp.concatenate([y[::2], -y[1::2]]).T.reshape(-1)
+        spectrum = jnp.fft.rfftn(x, (6, 5), (0, 1))
+        places = np.array([0, 2, 2, 1])
+        total = jnp.zeros((3, 4), x.dtype).at[places].add(x[:, :4])
+        kept = jnp.where(x > 3, x, 0).sum(axis=1)
+        nested = jax.jit(lambda a: jax.vmap(lambda r: r.sum() * r)(a))(x)
+        return z, spectrum, jnp.conj(spectrum), total, kept, nested, jnp.broadcast_to(x[:1], (7, 5))
+
+    x = np.arange(20.0).reshape(4, 5) % 7
+    for ours, compiled in zip(interpreted(program, x), jax.jit(program)(x), strict=True):
+        assert ours.dtype == compiled.dtype
+        np.testing.assert_allclose(ours, compiled, rtol=1e-5, atol=1e-5)
