@@ -9,6 +9,7 @@ are executed one by one (`interpreting`). Compiled programs are compared in the 
 
 import itertools
 
+import jax
 import numpy as np
 import oracle
 import pytest
@@ -73,6 +74,13 @@ def check(kind, size, kernel, options, method, rng, is_complex):
     assert_same(adjoint, matrix.conj().T @ y, method, f"{context}, rmatvec({y!r})", scale=scale)
 
 
+@pytest.fixture
+def forget():
+    """Drop the traces of a test's programs: thousands of them, never met again."""
+    yield
+    jax.clear_caches()
+
+
 def one_of(rng, length, mode, boundary):
     """One of the configurations with this mode and boundary."""
     chosen = [o for o in configurations(length) if (o["mode"], o["boundary"]) == (mode, boundary)]
@@ -84,6 +92,7 @@ def one_of(rng, length, mode, boundary):
 @pytest.mark.parametrize("is_complex", [False, True], ids=["real", "complex"])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.usefixtures("forget")
 def test_every_configuration(size, length, is_complex, method):
     rng = np.random.default_rng([size, length])
     for options in configurations(length):
