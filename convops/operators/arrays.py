@@ -31,6 +31,8 @@ def as_numbers(x: Any, name: str) -> Any:
 
 def as_inexact(x: Any, name: str) -> jax.Array:
     """Return `x` as a real or complex floating array; integers and booleans become the default float."""
+    if isinstance(x, jax.Array) and x.dtype.kind in "fc":
+        return x
     array = jnp.asarray(as_numbers(x, name))
     if jnp.issubdtype(array.dtype, jnp.inexact):
         return array

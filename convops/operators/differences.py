@@ -35,15 +35,16 @@ class Difference(LinearOperator):
     bound: float = static()
 
     def _matvec(self, x: jax.Array) -> jax.Array:
-        return self._along(stencil.gather, x)
+        return self._along(stencil.forward, x)
 
     def _rmatvec(self, y: jax.Array) -> jax.Array:
-        return self._along(stencil.scatter, y)
+        return self._along(stencil.adjoint, y)
 
     def _along(self, apply: Any, x: jax.Array) -> jax.Array:
         last = tuple(range(-len(self.axes), 0))
-        moved = jnp.moveaxis(x, self.axes, last)
-        return jnp.moveaxis(apply(moved, self.window, np.array(self.places), self.weights), last, self.axes)
+        kernel = jnp.asarray(self._kernel(), jnp.finfo(x.dtype).dtype)
+        structure = stencil.Structure(self.places)
+        return jnp.moveaxis(apply(kernel, None, jnp.moveaxis(x, self.axes, last), self.window, structure), last, self.axes)
 
     def _kernel(self) -> np.ndarray:
         kernel = np.zeros(self.window.kernel)

@@ -12,11 +12,12 @@ from jax import lax
 from .arrays import as_inexact
 from .base import LinearOperator, Shape
 from .convolution import normal_axes
-from .engines import ENGINES, fourier, stencil
+from .engines import fourier, stencil
+from .engines.estimating import estimated, few_taps
 from .pytree import static
 from .window import Window, make_window, shape_of
 
-STENCIL_TAPS = 9  # each tap of the adjoint is a sum over the whole signal, which XLA does not fuse
+METHODS = ("stencil", "fourier")
 
 
 class KernelOperator(LinearOperator):
@@ -49,7 +50,7 @@ class KernelOperator(LinearOperator):
             return jnp.zeros(self.in_shape, jnp.result_type(self.signal, y))
         y = jnp.moveaxis(y, self.axes, tuple(range(-self.window.ndim, 0)))
         if self.method == "stencil":
-            return stencil.kernel_adjoint(self.signal, y, self.window, self.channels)
+            return estimated(jnp.conj(self.signal), y, self.window, self.channels, direct=True)
         return self._adjoint_by_fourier(y)
 
     def _by_fourier(self, x: jax.Array) -> jax.Array:
@@ -157,8 +158,9 @@ def kernel_operator(
         What `convolution` calls x; with ``channels``, ``(in, *signal)``.
     kernel_shape : int or tuple of int
         Shape of the kernels; with ``channels``, ``(out, in, *taps)``.
-    mode, boundary, origin, stride, dilation, axes, channels, method
+    mode, boundary, origin, stride, dilation, axes, channels
         As in `convolution`.
+    method : {"auto", "stencil", "fourier"}
 
     Returns
     -------
@@ -198,8 +200,8 @@ def kernel_operator(
         stride=stride,
         dilation=dilation,
     )
-    if method != "auto" and method not in ENGINES:
-        raise ValueError(f"`method` is {method!r}; accepted are 'auto', {', '.join(map(repr, ENGINES))}")
+    if method not in ("auto", *METHODS):
+        raise ValueError(f"`method` is {method!r}; accepted are 'auto', {', '.join(map(repr, METHODS))}")
     out = list(array.shape)
     for axis, size in zip(axes, window.count, strict=True):
         out[axis] = size
@@ -212,7 +214,7 @@ def kernel_operator(
         window=window,
         axes=axes,
         channels=bool(channels),
-        method=("stencil" if math.prod(window.kernel) <= STENCIL_TAPS else "fourier") if method == "auto" else method,
+        method=("stencil" if few_taps(window) else "fourier") if method == "auto" else method,
     )
     return _prepared(op, op.signal)
 

@@ -1,6 +1,7 @@
-"""Largest singular values: by power iteration, and bounds that hold for certain."""
+"""Largest singular values: exact where a transform diagonalises, bounds that hold for certain, and iterations."""
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -8,12 +9,103 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import boundary
+from .arrays import traced
 from .base import LinearOperator
-from .engines import fourier
+from .engines.fourier import fast_length
+from .products import apply_norm
 from .window import Window
 
 if TYPE_CHECKING:
     from .windowed import Convolution
+
+METHODS = ("auto", "bound", "power", "lanczos")
+STEPS = {"power": 60, "lanczos": 100}
+
+
+def norm(op: LinearOperator, method: str, steps: int | None) -> jax.Array:
+    """Largest singular value of an operator by one of the `METHODS`."""
+    if method not in METHODS:
+        raise ValueError(f"`method` is {method!r}; accepted are {', '.join(map(repr, METHODS))}")
+    if method in STEPS:
+        from .window import positive
+
+        count = positive(STEPS[method] if steps is None else steps, "steps")
+        return (_by_power if method == "power" else lanczos)(op, count)
+    if steps is not None:
+        raise ValueError(f"`steps` is {steps!r} with method={method!r}; only 'power' and 'lanczos' take steps")
+    exact = exact_norm(op)
+    if exact is not None:
+        return exact
+    if method == "bound" and not _bounded(op):
+        raise ValueError(f"no bound is known for the norm of {op!r}; estimate it with method='lanczos' or 'power'")
+    return apply_norm(op)
+
+
+def exact_norm(op: LinearOperator) -> jax.Array | None:
+    """The norm where the FFT, or the DCT-II (of concrete arrays), diagonalises A or A^H A; else None."""
+    found = _periodic_norm(op)
+    if found is None and not any(map(traced, jax.tree.leaves(op))):
+        found = _largest(op, "dct")
+    return found
+
+
+@jax.jit
+def _periodic_norm(op: LinearOperator) -> jax.Array | None:
+    return _largest(op, "fft")
+
+
+def _largest(op: LinearOperator, transform: str) -> jax.Array | None:
+    """Largest |eigenvalue|, or the root of the largest eigenvalue of A^H A, or None where neither is known."""
+    from .spectral import gram_symbol, symbol
+
+    found = symbol(op, transform)
+    if found is not None:
+        return jnp.max(jnp.abs(found.values))
+    found = gram_symbol(op, transform)
+    return None if found is None else jnp.sqrt(jnp.max(jnp.real(found.values)))
+
+
+def _bounded(op: LinearOperator) -> bool:
+    """Whether no part of `_norm` is an estimate."""
+    parts = jax.tree.leaves(op, is_leaf=lambda part: isinstance(part, LinearOperator) and part is not op)
+    nested = [part for part in parts if isinstance(part, LinearOperator)]
+    return type(op)._norm is not LinearOperator._norm and all(map(_bounded, nested))
+
+
+@partial(jax.jit, static_argnames="steps")
+def _by_power(op: LinearOperator, steps: int) -> jax.Array:
+    return power_iteration(op, steps)
+
+
+@partial(jax.jit, static_argnames="steps")
+def lanczos(op: LinearOperator, steps: int) -> jax.Array:
+    """Estimate the largest singular value from below, by Golub-Kahan bidiagonalisation.
+
+    Golub & Kahan, SIAM J. Numer. Anal. 2 (1965) 205. Nothing is orthogonalised again: what that costs are copies of
+    singular values already found, never a wrong largest one (Paige, Linear Algebra Appl. 34 (1980) 235), and so no
+    basis of image-sized vectors is kept. The start is smooth, as blurs have it, with a little of everything.
+    """
+    if 0 in op.out_shape:
+        return jnp.zeros(())
+    dtype = jnp.promote_types(op.dtype, jnp.float32)
+    start = 1 + scattered(op.in_shape, dtype) / 100
+
+    def step(carry: tuple[jax.Array, jax.Array, jax.Array], _: None) -> tuple[Any, Any]:
+        v, u, beta = carry
+        u, alpha = _unit(op._matvec(v) - beta * u)
+        v, beta = _unit(op._rmatvec(u) - alpha * v)
+        return (v, u, beta), (alpha, beta)
+
+    v, length = _unit(start)
+    zero = jnp.zeros(op.out_shape, dtype)
+    _, (alphas, betas) = jax.lax.scan(step, (v, zero, jnp.zeros_like(length)), length=steps)
+    return jnp.linalg.norm(jnp.diag(alphas) + jnp.diag(betas[:-1], 1), 2)
+
+
+def _unit(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """A vector made to have length one (or left at zero), and its length."""
+    length = _length(x)
+    return x / _nonzero(length).astype(x.dtype), length
 
 
 def power_iteration(op: LinearOperator, steps: int = 60) -> jax.Array:
@@ -61,8 +153,7 @@ def convolution_norm(op: "Convolution") -> jax.Array:
     if window.empty:
         return jnp.zeros(())
     kernel = op.kernel.astype(jnp.promote_types(op.kernel.dtype, jnp.float32))
-    spectrum: Any = fourier.prepare(kernel, window)
-    largest = jnp.max(_gain(spectrum, op.channels))
+    largest = jnp.max(_gain(_spectrum(kernel, window), op.channels))
     extended = [a for a in range(window.ndim) if window.extended[a] and window.boundary[a] != "wrap"]
     if not extended:
         return largest
@@ -72,6 +163,20 @@ def convolution_norm(op: "Convolution") -> jax.Array:
     from .windowed import rebuild
 
     return jnp.minimum(bound, absolute_sum_bound(rebuild(op, jnp.abs(kernel))))
+
+
+def _spectrum(kernel: jax.Array, window: Window) -> jax.Array:
+    """FFT of the kernel, on the signal's grid along periodic axes and without wrap-around along others."""
+    lengths, places = [], []
+    for axis, name in enumerate(window.boundary):
+        n, taps = window.signal[axis], window.length[axis]
+        source = taps + window.reach[axis] if window.extended[axis] else n
+        lengths.append(n if name == "wrap" else fast_length(source + taps - 1))
+        places.append(window.dilation[axis] * np.arange(window.kernel[axis]) % lengths[-1])
+    lead = kernel.shape[: kernel.ndim - window.ndim]
+    grid = jnp.zeros((*lead, *lengths), kernel.dtype).at[(..., *np.ix_(*places))].add(kernel)
+    axes = tuple(range(-window.ndim, 0))
+    return jnp.fft.fftn(grid, axes=axes) if jnp.iscomplexobj(kernel) else jnp.fft.rfftn(grid, axes=axes)
 
 
 def _gain(spectrum: jax.Array, channels: bool) -> jax.Array:

@@ -11,6 +11,25 @@ def static(**options: Any) -> Any:
     return dataclasses.field(metadata={"static": True}, **options)
 
 
+class Structure:
+    """The static fields of an operator, hashed once: jit looks every argument up by them."""
+
+    __slots__ = ("_hash", "values")
+
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        self.values = values
+        self._hash = hash(values)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Structure) and self.values == other.values)
+
+    def __repr__(self) -> str:
+        return repr(self.values)
+
+
 def register(cls: Any) -> None:
     """Make a class a frozen keyword-only dataclass and a pytree whose fields are leaves unless `static`.
 
@@ -23,17 +42,23 @@ def register(cls: Any) -> None:
     statics = tuple(f.name for f in fields if "static" in f.metadata)
     keys = tuple(jax.tree_util.GetAttrKey(name) for name in leaves)
 
-    def flatten(op: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        return tuple(getattr(op, n) for n in leaves), tuple(getattr(op, n) for n in statics)
+    def flatten(op: Any) -> tuple[tuple[Any, ...], Structure]:
+        held = op.__dict__
+        structure = held.get("_structure")
+        if structure is None:
+            structure = held["_structure"] = Structure(tuple(getattr(op, n) for n in statics))
+        return tuple([getattr(op, n) for n in leaves]), structure
 
-    def flatten_with_keys(op: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    def flatten_with_keys(op: Any) -> tuple[tuple[Any, ...], Structure]:
         children, structure = flatten(op)
         return tuple(zip(keys, children, strict=True)), structure
 
-    def unflatten(structure: tuple[Any, ...], children: Any) -> Any:
+    def unflatten(structure: Structure, children: Any) -> Any:
         op = object.__new__(cls)
-        for name, value in (*zip(leaves, children, strict=True), *zip(statics, structure, strict=True)):
-            object.__setattr__(op, name, value)
+        held = op.__dict__
+        held.update(zip(leaves, children, strict=True))
+        held.update(zip(statics, structure.values, strict=True))
+        held["_structure"] = structure
         return op
 
     cls.__getstate__ = lambda op: {name: getattr(op, name) for name in leaves + statics}  # for pickle and copy

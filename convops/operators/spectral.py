@@ -1,4 +1,4 @@
-"""Eigenvalues of periodic operators: what is diagonal under the FFT."""
+"""Eigenvalues of operators that are diagonal under the FFT (periodic ones) or the DCT-II (symmetric ones)."""
 
 import math
 from typing import NamedTuple
@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .adjoint import Adjoint, Conjugate
+from . import cosine, transforms
+from .adjoint import Adjoint
 from .algebra import Composition, Scaled, Sum
 from .base import LinearOperator
-from .blocks import VerticalStack
+from .blocks import Kronecker, VerticalStack
+from .diagonalized import Spectral, stored
 from .differences import Difference
 from .elementary import Identity
 from .window import Window
@@ -18,60 +20,144 @@ from .windowed import Convolution
 
 
 class Symbol(NamedTuple):
-    """Eigenvalues over the full FFT grid of `axes`, with length-1 axes elsewhere."""
+    """Eigenvalues over the full grid of the transform along `axes`, with length-1 axes elsewhere."""
 
     values: jax.Array
     axes: frozenset[int]
 
 
-def symbol(op: LinearOperator) -> Symbol | None:
-    """Eigenvalues of an operator that the FFT diagonalises, or None where it does not (or nobody knows)."""
+def symbol(op: LinearOperator, transform: str = "fft") -> Symbol | None:
+    """Eigenvalues of an operator that the FFT (or the DCT-II) diagonalises, or None where nobody knows that it does."""
     match op:
         case Identity():
-            return Symbol(jnp.ones((1,) * len(op.in_shape)), frozenset())
-        case Convolution() if op.window.circulant and not op.channels:
-            return _placed(op.kernel, op.window, op.axes, len(op.in_shape))
-        case Difference() if op.window.circulant:
-            return _placed(jnp.asarray(op._kernel()), op.window, op.axes, len(op.in_shape))
+            return Symbol(jnp.ones((1,) * len(op.in_shape), jnp.float32), frozenset())
+        case Spectral() if op.transform == transform and op.constant:
+            return Symbol(op.eigenvalues, frozenset(op.axes))
+        case Convolution() if not op.channels:
+            return _placed(op.kernel, op.window, op.axes, len(op.in_shape), transform)
+        case Difference():
+            return _placed(jnp.asarray(op._kernel()), op.window, op.axes, len(op.in_shape), transform)
         case Scaled():
-            return _mapped(lambda v: op.factor * v, op.parent)
+            return _mapped(lambda v: op.factor * v, op.parent, transform)
         case Adjoint() if not isinstance(op.parent, VerticalStack):
-            return _mapped(jnp.conj, op.parent)
+            return _mapped(jnp.conj, op.parent, transform)
         case Composition():
-            return gram_symbol(op.factors[1]) if op.facts else _joined(op.factors, math.prod)
+            return gram_symbol(op.factors[1], transform) if op.facts else _joined(op.factors, math.prod, transform)
         case Sum():
-            return _joined(op.terms, sum)
-        case Conjugate():
-            return None
+            return _joined(op.terms, sum, transform)
+        case Kronecker():
+            return _kronecker(op, transform)
     return None
 
 
-def gram_symbol(op: LinearOperator) -> Symbol | None:
+def gram_symbol(op: LinearOperator, transform: str = "fft") -> Symbol | None:
     """Eigenvalues of A^H A: |symbol|^2, summed over the blocks of a vertical stack."""
     if isinstance(op, VerticalStack):
-        parts = [gram_symbol(block) for block in op.blocks]
+        parts = [gram_symbol(block, transform) for block in op.blocks]
         if any(part is None for part in parts):
             return None
         known = [part for part in parts if part is not None]
         axes = frozenset().union(*(part.axes for part in known))
         return Symbol(sum(part.values for part in known), axes)  # type: ignore[arg-type]
-    return _mapped(lambda v: jnp.abs(v) ** 2, op)
+    if transform == "dct" and isinstance(op, Difference) and _is_first(op):
+        # D with a zero last (or first) row is not diagonal, but D^T D is the Laplacian with the same boundary
+        values = 2 - 2 * np.cos(np.pi * np.arange(op.window.signal[0]) / op.window.signal[0])
+        return _spread(jnp.asarray(values), op.axes, len(op.in_shape))
+    return _mapped(lambda v: jnp.abs(v) ** 2, op, transform)
 
 
-def _mapped(function, op: LinearOperator) -> Symbol | None:
-    found = symbol(op)
+def diagonalized(A: LinearOperator) -> Spectral:
+    """Return an operator that the FFT or the DCT-II diagonalises as one that is known by its eigenvalues.
+
+    The FFT diagonalises what is periodic: convolutions, differences and their sums and products under the boundary
+    ``wrap``. The DCT-II diagonalises, under ``symmetric``, convolutions with kernels symmetric about their origin along
+    every axis (to rounding, which takes concrete kernels), the Laplacian, and A^H A for such A.
+
+    Parameters
+    ----------
+    A : LinearOperator
+
+    Returns
+    -------
+    Spectral
+        As `spectral` returns it, real where `A` is.
+
+    Raises
+    ------
+    ValueError
+        Where neither transform is known to diagonalise `A`.
+
+    Examples
+    --------
+    >>> import convops as co
+    >>> A = co.diagonalized(co.convolution([0.25, 0.5, 0.25], 4, boundary="symmetric"))
+    >>> A
+    Spectral R(4) -> R(4), dct over axes (0,)
+    >>> print(A.eigenvalues[::2].round(2), A.log_determinant().round(0))
+    [1.  0.5] -3.0
+    >>> print(A.solve(A @ [1.0, 2.0, 3.0, 5.0]).round(1))
+    [1. 2. 3. 5.]
+    """
+    if not isinstance(A, LinearOperator):
+        raise ValueError(f"`A` is a {type(A).__name__}; give an operator")
+    if isinstance(A, Spectral):
+        return A
+    for transform in transforms.NAMES:
+        found = symbol(A, transform)
+        if found is not None:
+            axes = tuple(sorted(found.axes)) or tuple(range(len(A.in_shape)))
+            sizes = tuple(n if a in axes else 1 for a, n in enumerate(A.in_shape))
+            values = jnp.broadcast_to(transforms.precise(found.values, A.dtype), sizes)
+            real = not jnp.issubdtype(A.dtype, jnp.complexfloating)
+            if "selfadjoint" in A.tags:
+                values = jnp.real(values)
+            facts = A.tags & {"psd"} | ({"circulant"} if transform == "fft" else set())
+            return stored(values, A.in_shape, transform, axes, real, facts)
+    raise ValueError(
+        f"`A` is {A!r}, which neither the FFT nor the DCT-II is known to diagonalise: with stride 1 the FFT takes the "
+        "boundary 'wrap', and the DCT-II the boundary 'symmetric' with a concrete kernel that is symmetric about its "
+        "origin along every axis; give eigenvalues that you know to co.spectral()"
+    )
+
+
+def _mapped(function, op: LinearOperator, transform: str) -> Symbol | None:
+    found = symbol(op, transform)
     return None if found is None else Symbol(function(found.values), found.axes)
 
 
-def _joined(ops: tuple[LinearOperator, ...], function) -> Symbol | None:
-    parts = [symbol(op) for op in ops]
+def _joined(ops: tuple[LinearOperator, ...], function, transform: str) -> Symbol | None:
+    parts = [symbol(op, transform) for op in ops]
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None
     return Symbol(function([part.values for part in known]), frozenset().union(*(part.axes for part in known)))
 
 
-def _placed(kernel: jax.Array, window: Window, axes: tuple[int, ...], ndim: int) -> Symbol:
+def _is_first(op: Difference) -> bool:
+    """Whether it is x[i+1] - x[i] or x[i] - x[i-1] under ``symmetric``."""
+    return op.window.boundary == ("symmetric",) and op.weights == (1.0, -1.0)
+
+
+def _kronecker(op: Kronecker, transform: str) -> Symbol | None:
+    left, right = symbol(op.left, transform), symbol(op.right, transform)
+    if left is None or right is None:
+        return None
+    split = left.values.ndim
+    head = left.values.reshape(left.values.shape + (1,) * right.values.ndim)
+    tail = right.values.reshape((1,) * split + right.values.shape)
+    return Symbol(head * tail, left.axes | {a + split for a in right.axes})
+
+
+def _placed(kernel: jax.Array, window: Window, axes: tuple[int, ...], ndim: int, transform: str) -> Symbol | None:
+    """Eigenvalues of a convolution: the transform of the kernel with its origin at zero."""
+    if transform == "fft" and window.circulant:
+        return _spread(_periodic(kernel, window), axes, ndim)
+    if transform == "dct" and cosine.diagonal(kernel, window):
+        return _spread(cosine.eigenvalues(kernel, window), axes, ndim)
+    return None
+
+
+def _periodic(kernel: jax.Array, window: Window) -> jax.Array:
     """FFT of the kernel wrapped onto the period with its origin at zero."""
     places = [
         (d * np.arange(k) - start) % n
@@ -79,8 +165,10 @@ def _placed(kernel: jax.Array, window: Window, axes: tuple[int, ...], ndim: int)
     ]
     kernel = kernel.astype(jnp.promote_types(kernel.dtype, jnp.float32))
     grid = jnp.zeros(window.signal, kernel.dtype).at[np.ix_(*places)].add(kernel)
-    values = jnp.fft.fftn(grid)
-    order = np.argsort(axes)  # the kernel's axes in the order of the array's
-    values = values.transpose(order)
+    return jnp.fft.fftn(grid)
+
+
+def _spread(values: jax.Array, axes: tuple[int, ...], ndim: int) -> Symbol:
+    """Values on the kernel's axes, with the axes in the order of the array's and length 1 elsewhere."""
     missing = [a for a in range(ndim) if a not in axes]
-    return Symbol(jnp.expand_dims(values, missing), frozenset(axes))
+    return Symbol(jnp.expand_dims(values.transpose(np.argsort(axes)), missing), frozenset(axes))

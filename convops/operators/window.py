@@ -8,7 +8,7 @@ window of it, ``y[i] = f[start + step * i]`` for ``i < count``. This file holds 
 import math
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +34,13 @@ class Window:
     step: tuple[int, ...]
     count: tuple[int, ...]
     dilation: tuple[int, ...]
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, field.name) for field in fields(self)))
 
     @property
     def ndim(self) -> int:

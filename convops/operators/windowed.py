@@ -10,13 +10,12 @@ import numpy as np
 from . import fusion, window_matrix
 from .arrays import traced
 from .base import LinearOperator, Shape
-from .engines import ENGINES
-from .engines.choose import choose
+from .engines import ENGINES, choose, facts_of
+from .engines.facts import Facts
+from .explaining import explanation
 from .norms import convolution_norm
 from .pytree import static
 from .window import Window
-
-Taps = tuple[tuple[int, ...], ...]
 
 
 class Convolution(LinearOperator):
@@ -35,7 +34,7 @@ class Convolution(LinearOperator):
     channels: bool = static()
     method: str = static()
     requested: str = static()
-    taps: Taps | None = static()
+    structure: Any = static()
     facts: frozenset[str] = static(default=frozenset())
 
     def _matvec(self, x: jax.Array) -> jax.Array:
@@ -53,7 +52,7 @@ class Convolution(LinearOperator):
         last = tuple(range(-self.window.ndim, 0))
         x = jnp.moveaxis(x.astype(jnp.promote_types(x.dtype, jnp.float32)), self.axes, last)
         kernel = self.kernel.astype(jnp.promote_types(self.kernel.dtype, jnp.float32))
-        y = engine(kernel, self.data, x, self.window, self.taps)
+        y = engine(kernel, self.data, x, self.window, self.structure)
         return jnp.moveaxis(y.astype(wide), last, self.axes).astype(dtype)
 
     @property
@@ -106,23 +105,11 @@ class Convolution(LinearOperator):
     def _coordinates(self) -> Any:
         return window_matrix.coordinates(np.asarray(self.kernel), self.window, self._layout())
 
+    def _facts(self) -> Facts:
+        return facts_of(self.kernel, self.window, _carried(self.in_shape, self.axes, self.channels))
+
     def explain(self) -> str:
-        m, n = self.shape
-        item = jnp.dtype(self.dtype).itemsize
-        reason = choose(self.window, _tap_count(self.window, sparse_taps(self.kernel, self.window)))[1]
-        reason = reason if self.requested == "auto" else "asked for by `method`"
-        spread = {
-            "fourier": "a NaN or infinity in the input spreads to the whole output; rounding errors are relative "
-            "to the largest entry",
-            "stencil": "a NaN or infinity in the input stays within the kernel's reach",
-        }
-        return (
-            f"{self!r}\n"
-            f"matrix: {m:,} x {n:,} {self.dtype}, {self.nnz:,} non-zero entries; {self.nbytes('dense'):,} bytes dense, "
-            f"{self.nbytes('csr'):,} as CSR, {self.nbytes('operator'):,} as this operator\n"
-            f"engine: {self.method} ({reason}); {ENGINES[self.method].describe(self.window, item)}\n"
-            f"numerics: {spread[self.method]}"
-        )
+        return explanation(self, self._facts())
 
     def _detail(self) -> str:
         mixed = self.channels and (self.out_shape[0], self.in_shape[0])
@@ -141,10 +128,8 @@ def build(
     facts: frozenset[str] = frozenset(),
 ) -> Convolution:
     """Return the operator of a window, with its engine chosen and prepared."""
-    if method != "auto" and method not in ENGINES:
-        raise ValueError(f"`method` is {method!r}; accepted are 'auto', {', '.join(map(repr, ENGINES))}")
-    taps = sparse_taps(kernel, window)
-    chosen = choose(window, _tap_count(window, taps))[0] if method == "auto" else method
+    known = facts_of(kernel, window, _carried(in_shape, axes, channels))
+    choice = choose(known, method)
     wide = kernel.astype(jnp.promote_types(kernel.dtype, jnp.float32))
     out = list(in_shape)
     for axis, size in zip(axes, window.count, strict=True):
@@ -153,15 +138,15 @@ def build(
         out[0] = kernel.shape[0]
     return Convolution(
         kernel=kernel,
-        data=ENGINES[chosen].prepare(wide, window),
+        data=None if window.empty else ENGINES[choice.engine].prepare(wide, window, choice.structure, known),
         in_shape=in_shape,
         out_shape=tuple(out),
         window=window,
         axes=axes,
         channels=channels,
-        method=chosen,
+        method=choice.engine,
         requested=method,
-        taps=taps if chosen == "stencil" else None,
+        structure=choice.structure,
         facts=facts,
     )
 
@@ -178,21 +163,6 @@ def rebuild(op: Convolution, kernel: jax.Array, window: Window | None = None, me
     )
 
 
-def sparse_taps(kernel: jax.Array, window: Window) -> Taps | None:
-    """The non-zero taps of a concrete kernel, where at most one in sixteen is; None stands for all.
-
-    The places are structure: kernels that differ in them are traced anew, so only a large saving is worth it.
-    """
-    if traced(kernel):
-        return None
-    lead = tuple(range(kernel.ndim - window.ndim))
-    places = np.argwhere((np.asarray(kernel) != 0).any(lead))
-    if len(places) == 0:
-        return ((0,) * window.ndim,)  # a kernel of zeros: one tap that adds nothing
-    if 16 * len(places) > math.prod(window.kernel):
-        return None
-    return tuple(tuple(map(int, place)) for place in places)
-
-
-def _tap_count(window: Window, taps: Taps | None) -> int:
-    return math.prod(window.kernel) if taps is None else len(taps)
+def _carried(in_shape: Shape, axes: tuple[int, ...], channels: bool) -> int:
+    """Number of signals that the axes beside the kernel's hold, channels apart."""
+    return math.prod(n for a, n in enumerate(in_shape) if a not in axes and not (channels and a == 0))

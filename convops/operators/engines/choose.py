@@ -1,13 +1,50 @@
-"""Which engine: a rule from the shapes and the number of taps, and its reason in words."""
+"""Which engine: the cheapest by the platform's table of costs, among those that can compute the convolution."""
 
-from ..window import Window
+from typing import Any, NamedTuple
 
-STENCIL_TAPS = 81  # up to here the fused sum was faster than a pair of FFTs on every image size measured
+import jax
+
+from . import dct, fourier, overlap, separable, stencil, xla
+from .costs import COSTS
+from .facts import Facts, Unsuitable
+
+ENGINES: dict[str, Any] = {
+    "stencil": stencil,
+    "separable": separable,
+    "fourier": fourier,
+    "overlap": overlap,
+    "dct": dct,
+    "xla": xla,
+}
+COMPILED_TAPS = 256  # a longer unrolled sum takes XLA more than half a second to compile
 
 
-def choose(window: Window, taps: int) -> tuple[str, str]:
-    """Return the engine for a kernel of `taps` non-zero elements, and why."""
-    del window
-    if taps <= STENCIL_TAPS:
-        return "stencil", f"{taps} taps, at most {STENCIL_TAPS}: one fused sum beats a pair of FFTs"
-    return "fourier", f"{taps} taps, more than {STENCIL_TAPS}: a pair of FFTs beats the sum"
+class Choice(NamedTuple):
+    """An engine and its structure, the predicted times in microseconds, and why others cannot be used."""
+
+    engine: str
+    structure: Any
+    costs: dict[str, float]
+    unsuitable: dict[str, str]
+
+
+def choose(facts: Facts, method: str = "auto", platform: str | None = None) -> Choice:
+    """Return the engine for a kernel: the one named, or the cheapest."""
+    if method != "auto" and method not in ENGINES:
+        raise ValueError(f"`method` is {method!r}; accepted are 'auto', {', '.join(map(repr, ENGINES))}")
+    table = COSTS.get(platform or jax.default_backend(), COSTS["cpu"])
+    costs, structures, unsuitable = {}, {}, {}
+    for name, engine in ENGINES.items() if method == "auto" else [(method, ENGINES[method])]:
+        try:
+            structures[name] = engine.plan(facts)
+        except Unsuitable as reason:
+            if name == method:
+                raise ValueError(f"`method` is {method!r}: {reason}; leave it 'auto'") from None
+            unsuitable[name] = str(reason)
+            continue
+        costs[name] = engine.work(facts, structures[name]).cost(table)
+    if method == "auto" and facts.size > COMPILED_TAPS and structures["stencil"].taps is None:
+        unsuitable["stencil"] = f"more than {COMPILED_TAPS} taps would take long to compile"
+        del costs["stencil"]
+    chosen = min(costs, key=costs.__getitem__)
+    return Choice(chosen, structures[chosen], costs, unsuitable)

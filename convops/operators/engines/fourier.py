@@ -8,6 +8,7 @@ transform, and act on the real and the imaginary part of a complex signal separa
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,16 +17,26 @@ from jax import lax
 
 from ..boundary import extend, fold
 from ..window import Window
+from .facts import Facts
+from .work import Work
+
+_UNROLLED = 16  # so many pairs of channels are multiplied one by one, in one fused operation
 
 
-def prepare(kernel: jax.Array, window: Window) -> jax.Array | None:
+def plan(facts: Facts) -> None:
+    """Suit every convolution."""
+    del facts
+
+
+def prepare(kernel: jax.Array, window: Window, structure: None = None, facts: Any = None) -> jax.Array | None:
     """Return the kernel's spectrum: half of it (real transform) for a real kernel."""
+    del structure, facts
     return None if window.empty else _spectrum(kernel, window)
 
 
-def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, taps: None = None) -> jax.Array:
+def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, structure: None = None) -> jax.Array:
     """Convolve the trailing axes of `x`."""
-    del taps
+    del structure
     if _splits(kernel, x):
         real, imag = (forward(kernel, data, part, window) for part in (x.real, x.imag))
         return lax.complex(real, imag)
@@ -36,9 +47,9 @@ def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, ta
     return lax.slice(y, [0] * y.ndim, [*y.shape[:lead], *stops], [*[1] * lead, *window.step])
 
 
-def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, taps: None = None) -> jax.Array:
+def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, structure: None = None) -> jax.Array:
     """Multiply by the conjugated spectrum between the transforms, then fold the extension back."""
-    del taps
+    del structure
     if _splits(kernel, y):
         real, imag = (adjoint(kernel, data, part, window) for part in (y.real, y.imag))
         return lax.complex(real, imag)
@@ -55,11 +66,30 @@ def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, ta
     return fold(x, window, _padded(window))
 
 
-def describe(window: Window, itemsize: int) -> str:
+def describe(window: Window, structure: None, itemsize: int) -> str:
     """FFT lengths, and what one application takes beside its input and output."""
+    del structure
     lengths = _lengths(window)
     size = math.prod(lengths) * itemsize
     return f"FFT lengths {' x '.join(map(str, lengths))}; spectra of about {size:,} bytes a signal"
+
+
+def work(facts: Facts, structure: None) -> Work:
+    """Count a transform of every input and one of every output channel, and the copies around them."""
+    del structure
+    into, out = facts.mixed
+    lengths = _lengths(facts.window)
+    points = math.prod(lengths) * facts.carried * facts.planes
+    steps = points * sum(math.log2(n + 1) for n in lengths) * (into + out)
+    alone = facts.window.ndim == 1 and facts.carried * max(into, out) * facts.planes == 1
+    copies = (4 + 2 * any(_padded(facts.window))) * points * facts.itemsize * (into + out) / 2
+    return Work(
+        calls=4,
+        bytes=copies,
+        transforms=0 if alone else steps,
+        lone_transforms=steps if alone else 0,
+        mixes=0 if into * out == 1 else points * into * out / 2,
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -140,4 +170,8 @@ def _multiply(spectrum: jax.Array, x: jax.Array, kernel: jax.Array, window: Wind
         return spectrum.reshape((1,) * (x.ndim - window.ndim) + spectrum.shape) * x
     carried = x.ndim - 1 - window.ndim
     spectrum = spectrum.reshape(*spectrum.shape[:2], *(1,) * carried, *spectrum.shape[2:])
+    if math.prod(spectrum.shape[:2]) <= _UNROLLED:
+        return jnp.stack(
+            [sum((k * part for k, part in zip(row[1:], x[1:], strict=True)), row[0] * x[0]) for row in spectrum]
+        )
     return jnp.einsum("oi...,i...->o...", spectrum, x, precision=lax.Precision.HIGHEST)

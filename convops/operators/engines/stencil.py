@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,36 +11,90 @@ from jax import lax
 
 from ..boundary import extend, fold
 from ..window import Window
+from .bilinear import Products
+from .estimating import estimated, few_taps
+from .facts import Facts, Taps
+from .slicing import padded, settled, strided
+from .work import Work
 
-Taps = tuple[tuple[int, ...], ...]
 _UNROLLED = 256  # more taps than this are added in a loop over blocks: the compile time stays bounded
 _BLOCK = 64
 
 
-def prepare(kernel: jax.Array, window: Window) -> None:
+class Structure(NamedTuple):
+    """What the sum is unrolled over: the taps that count (None: all), and whether the kernel mixes channels."""
+
+    taps: Taps | None = None
+    channels: bool = False
+
+
+def plan(facts: Facts) -> Structure:
+    """Skip the zeros of a concrete kernel that has many."""
+    return Structure(facts.taps, facts.channels is not None)
+
+
+def prepare(kernel: jax.Array, window: Window, structure: Structure, facts: Facts) -> None:
     """Nothing is kept beside the kernel."""
-    del kernel, window
+    del kernel, window, structure, facts
 
 
-def forward(kernel: jax.Array, data: None, x: jax.Array, window: Window, taps: Taps | None) -> jax.Array:
-    """Convolve the trailing axes of `x`; `taps` names the kernel's non-zero elements (None: all)."""
+def forward(kernel: jax.Array, data: None, x: jax.Array, window: Window, structure: Structure) -> jax.Array:
+    """Convolve the trailing axes of `x`."""
     del data
-    return gather(x, window, *terms(kernel, window, taps))
+    return PRODUCTS.convolve(kernel, x, window, structure)
 
 
-def adjoint(kernel: jax.Array, data: None, y: jax.Array, window: Window, taps: Taps | None) -> jax.Array:
+def adjoint(kernel: jax.Array, data: None, y: jax.Array, window: Window, structure: Structure) -> jax.Array:
     """Correlate with the conjugated kernel over the same window, then fold the extension back."""
     del data
-    flipped = jnp.conj(kernel)
-    if kernel.ndim > window.ndim:
-        flipped = jnp.swapaxes(flipped, 0, 1)
-    return scatter(y, window, *terms(flipped, window, taps))
+    return PRODUCTS.correlate(jnp.conj(kernel), y, window, structure)
 
 
-def describe(window: Window, itemsize: int) -> str:
+def convolve(kernel: jax.Array, x: jax.Array, window: Window, structure: Structure) -> jax.Array:
+    """y[i] = sum_m k[m] e[start + step i - d m]."""
+    return gather(x, window, *terms(kernel, window, structure.taps))
+
+
+def correlate(kernel: jax.Array, y: jax.Array, window: Window, structure: Structure) -> jax.Array:
+    """Transpose of `convolve` in the signal."""
+    kernel = jnp.swapaxes(kernel, 0, 1) if structure.channels else kernel
+    return scatter(y, window, *terms(kernel, window, structure.taps))
+
+
+def estimate(x: jax.Array, y: jax.Array, window: Window, structure: Structure) -> jax.Array:
+    """Transpose of `convolve` in the kernel."""
+    found = estimated(reach(x, window), y, window, structure.channels, few_taps(window))
+    if structure.taps is None:
+        return found
+    counts = np.zeros(window.kernel)
+    counts[tuple(np.transpose(structure.taps))] = 1
+    return found * jnp.asarray(counts, found.dtype)
+
+
+def describe(window: Window, structure: Structure, itemsize: int) -> str:
     """What one application takes beside its input and output."""
+    del structure
     size = math.prod(k + r for k, r in zip(window.length, window.reach, strict=True)) * itemsize
     return f"no transform; a padded copy of {size:,} bytes a signal"
+
+
+def work(facts: Facts, structure: Structure) -> Work:
+    """Count the terms of the sum; a kernel that mixes channels takes a product of matrices for each tap."""
+    taps = facts.size if structure.taps is None else len(structure.taps)
+    return sum_work(facts, facts.window, taps)
+
+
+def sum_work(facts: Facts, window: Window, taps: int, times: int = 1) -> Work:
+    """Count a sum over `taps` slices along a window."""
+    into, out = facts.mixed
+    parts = times * facts.planes * (2 if facts.complex else 1)
+    outputs = math.prod(window.count) * facts.carried * parts
+    copies = 2 * math.prod(k + r for k, r in zip(window.length, window.reach, strict=True)) * facts.carried * parts
+    if taps * into * out <= _UNROLLED:
+        moved = copies * into + 2 * outputs * (1 if facts.channels is None else 2 * out)
+        return Work(calls=2 * times * out, bytes=moved * facts.itemsize, taps=outputs * taps * into * out * facts.width)
+    moved = copies * into + 2 * outputs * taps * (into + 2 * out)
+    return Work(calls=2 + taps, bytes=moved * facts.itemsize, products=outputs * taps * into * out)
 
 
 def gather(x: jax.Array, window: Window, places: np.ndarray, weights: Sequence[Any] | jax.Array) -> jax.Array:
@@ -62,28 +116,10 @@ def scatter(y: jax.Array, window: Window, places: np.ndarray, weights: Sequence[
             window.offset, window.source, window.length, window.reach, window.step, strict=True
         )
     ]
-    spread = lax.pad(y, jnp.zeros((), y.dtype), [(0, 0, 0)] * (y.ndim - window.ndim) + widths)
+    spread = settled(padded(y, widths))
     begins = np.asarray(window.dilation) * places
     x = _sum(spread, begins, weights, window.source, (1,) * window.ndim)
     return fold(x, window, window.extended)
-
-
-def kernel_adjoint(extended: jax.Array, y: jax.Array, window: Window, channels: bool) -> jax.Array:
-    """Adjoint of `combine` in the weights: k[m] = sum_i conj(e[start + step i - d m]) y[i]."""
-    padded = jnp.conj(extended)
-    places = np.array(list(np.ndindex(*window.kernel)))
-    begins = np.asarray(window.length) - 1 - np.asarray(window.dilation) * places
-    space = tuple(range(1, y.ndim))
-
-    def tap(begin: Any) -> jax.Array:
-        part = _slice(padded, begin, window.count, window.step)
-        if channels:
-            return jnp.tensordot(y, part, (space, space), precision=lax.Precision.HIGHEST)
-        return jnp.sum(part * y)
-
-    unrolled = len(begins) <= _UNROLLED
-    found = jnp.stack([tap(b) for b in begins]) if unrolled else lax.map(tap, jnp.asarray(begins))
-    return jnp.moveaxis(found, 0, -1).reshape(*found.shape[1:], *window.kernel)
 
 
 def terms(kernel: jax.Array, window: Window, taps: Taps | None) -> tuple[np.ndarray, jax.Array]:
@@ -104,9 +140,7 @@ def reach(x: jax.Array, window: Window) -> jax.Array:
         (0, 0, 0) if e else (-low, high - n + 1, 0)
         for e, low, high, n in zip(window.extended, window.low, window.high, window.signal, strict=True)
     ]
-    if not any(map(any, widths)):
-        return x
-    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0)] * (x.ndim - window.ndim) + widths)
+    return settled(padded(x, widths))
 
 
 def _sum(x: jax.Array, begins: np.ndarray, weights: Any, count, step) -> jax.Array:
@@ -114,12 +148,10 @@ def _sum(x: jax.Array, begins: np.ndarray, weights: Any, count, step) -> jax.Arr
     terms = len(begins)
 
     def block(begins: Any, weights: Any) -> jax.Array:
-        parts = (_weigh(w, _slice(x, b, count, step)) for b, w in zip(begins, weights, strict=True))
-        total = next(parts)
-        for part in parts:
-            total = total + part
-        return total
+        return pairwise([_weigh(w, strided(x, b, count, step)) for b, w in zip(begins, weights, strict=True)])
 
+    if jnp.size(weights) <= _UNROLLED and jnp.ndim(weights) == 3:
+        return _mixed(x, begins, weights, count, step)
     if terms <= _UNROLLED:
         return block(begins, weights)
     loose = terms % _BLOCK
@@ -135,19 +167,31 @@ def _sum(x: jax.Array, begins: np.ndarray, weights: Any, count, step) -> jax.Arr
     return lax.scan(lambda total, item: (total + block(*item), None), first, blocks)[0]
 
 
+def _mixed(x: jax.Array, begins: np.ndarray, weights: jax.Array, count, step) -> jax.Array:
+    """`_sum` for few channels: one fused sum for each channel out."""
+    outputs, inputs = weights.shape[1:]
+    return jnp.stack(
+        [
+            pairwise(
+                [weights[t, o, i] * strided(x[i], b, count, step) for t, b in enumerate(begins) for i in range(inputs)]
+            )
+            for o in range(outputs)
+        ]
+    )
+
+
+def pairwise(parts: list[jax.Array]) -> jax.Array:
+    """Sum in a tree: a chain of additions would wait for each one, and round more."""
+    while len(parts) > 1:
+        pairs = [a + b for a, b in zip(parts[::2], parts[1::2], strict=False)]
+        parts = pairs + parts[len(parts) - len(parts) % 2 :]
+    return parts[0]
+
+
 def _weigh(weight: Any, part: jax.Array) -> jax.Array:
     if jnp.ndim(weight) == 0:
         return weight * part
     return jnp.tensordot(weight, part, 1, precision=lax.Precision.HIGHEST)
 
 
-def _slice(x: jax.Array, begin: Any, count: tuple[int, ...], step: tuple[int, ...]) -> jax.Array:
-    """Trailing axes of `x` from `begin`, `count` samples `step` apart."""
-    lead = x.shape[: x.ndim - len(count)]
-    extent = [s * (c - 1) + 1 for s, c in zip(step, count, strict=True)]
-    zeros, ones = [0] * len(lead), [1] * len(lead)
-    if isinstance(begin, np.ndarray):
-        stop = [b + e for b, e in zip(begin, extent, strict=True)]
-        return lax.slice(x, [*zeros, *begin], [*lead, *stop], [*ones, *step])
-    part = lax.dynamic_slice(x, [*zeros, *begin], [*lead, *extent])
-    return lax.slice(part, [0] * x.ndim, part.shape, [*ones, *step])
+PRODUCTS = Products("stencil", convolve, correlate, estimate)

@@ -1,0 +1,83 @@
+"""Convolution under a symmetric boundary with a symmetric kernel: diagonal in the DCT-II, without padding.
+
+With half-sample symmetry at both ends and k[o + j] = k[o - j] along every axis, the matrix is C^T diag(h) C, C being
+the orthonormal DCT-II and ``h[f] = sum_m k[m] prod_a cos(pi f_a d_a (m_a - o_a) / N_a)``.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ..window import Window
+from .facts import Facts, Unsuitable
+from .work import Work
+
+
+def plan(facts: Facts) -> None:
+    """Refuse what the DCT does not diagonalise."""
+    window = facts.window
+    if window.mode != "same" or set(window.boundary) != {"symmetric"} or set(window.step) != {1}:
+        raise Unsuitable("the DCT diagonalises mode 'same' with boundary 'symmetric' and stride 1 only")
+    if facts.channels is not None:
+        raise Unsuitable("the DCT does not mix channels")
+    if facts.numbers is None:
+        raise Unsuitable("the kernel is traced: its symmetry is not known")
+    if not facts.even:
+        raise Unsuitable("the kernel is not symmetric about its origin along every axis")
+
+
+def prepare(kernel: jax.Array, window: Window, structure: None, facts: Facts) -> jax.Array:
+    """Return the eigenvalues h."""
+    del structure, facts
+    h = kernel
+    for axis in range(window.ndim):
+        n, d, origin = window.signal[axis], window.dilation[axis], window.origin[axis]
+        cosines = np.cos(np.pi * np.outer(np.arange(n), d * (np.arange(window.kernel[axis]) - origin)) / n)
+        h = jnp.moveaxis(
+            jnp.tensordot(jnp.asarray(cosines, kernel.dtype), h, (1, axis), precision=lax.Precision.HIGHEST), 0, axis
+        )
+    return h
+
+
+def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, structure: None) -> jax.Array:
+    """Return C^T h C x."""
+    del kernel, structure
+    return _between(data, x, window)
+
+
+def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, structure: None) -> jax.Array:
+    """Return C^T conj(h) C y."""
+    del kernel, structure
+    return _between(jnp.conj(data), y, window)
+
+
+def describe(window: Window, structure: None, itemsize: int) -> str:
+    """Lengths, and what one application takes beside its input and output."""
+    del structure
+    size = 2 * math.prod(window.signal) * itemsize
+    return f"DCT lengths {' x '.join(map(str, window.signal))}, nothing padded; about {size:,} bytes a signal"
+
+
+def work(facts: Facts, structure: None) -> Work:
+    """Count one complex transform an axis and its reordering, forth and back."""
+    del structure
+    points = math.prod(facts.window.signal) * facts.carried
+    each = sum(math.log2(n + 1) for n in facts.window.signal)
+    ndim = facts.window.ndim
+    return Work(calls=8 * ndim, bytes=16 * ndim * points * facts.itemsize, transforms=4 * points * each * facts.planes)
+
+
+def _between(h: jax.Array, x: jax.Array, window: Window) -> jax.Array:
+    axes = tuple(range(-window.ndim, 0))
+    h = h.reshape((1,) * (x.ndim - window.ndim) + h.shape)
+    return _parts(jax.scipy.fft.idctn, h * _parts(jax.scipy.fft.dctn, x, axes), axes)
+
+
+def _parts(transform, x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+    """A real transform of the real and of the imaginary part."""
+    if jnp.iscomplexobj(x):
+        return lax.complex(*(transform(part, axes=axes, norm="ortho") for part in (x.real, x.imag)))
+    return transform(x, axes=axes, norm="ortho")

@@ -1,0 +1,96 @@
+"""XLA's own convolution, in full precision: for many channels, and for accelerators.
+
+XLA correlates, so that the kernel is flipped. Complex numbers are split into real and imaginary parts.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ..boundary import extend, fold
+from ..window import Window
+from .facts import Facts, Unsuitable
+from .slicing import padded
+from .work import Work
+
+
+def plan(facts: Facts) -> None:
+    """Refuse kernels of more axes than XLA's convolutions have."""
+    if facts.window.ndim > 3:
+        raise Unsuitable("XLA convolves along at most 3 axes")
+
+
+def prepare(kernel: jax.Array, window: Window, structure: None, facts: Facts) -> None:
+    """Nothing is kept beside the kernel."""
+    del kernel, window, structure, facts
+
+
+def forward(kernel: jax.Array, data: None, x: jax.Array, window: Window, structure: None) -> jax.Array:
+    """Convolve the trailing axes of `x`."""
+    del data, structure
+    x = extend(x, window, window.extended)
+    widths = [
+        (0, 0) if e else (-low, high - n + 1)
+        for e, low, high, n in zip(window.extended, window.low, window.high, window.signal, strict=True)
+    ]
+    flipped = jnp.flip(kernel, tuple(range(-window.ndim, 0)))
+    return _convolved(flipped, x, widths, window, window.step)
+
+
+def adjoint(kernel: jax.Array, data: None, y: jax.Array, window: Window, structure: None) -> jax.Array:
+    """Correlate with the conjugated kernel over the same window, then fold the extension back."""
+    del data, structure
+    y = padded(y, [(0, 0, s - 1) for s in window.step])
+    widths = [
+        (start, n + length - 2 - start - reach)
+        for start, n, length, reach in zip(window.offset, window.source, window.length, window.reach, strict=True)
+    ]
+    kernel = jnp.conj(kernel)
+    if kernel.ndim > window.ndim:
+        kernel = jnp.swapaxes(kernel, 0, 1)
+    return fold(_convolved(kernel, y, widths, window, (1,) * window.ndim), window, window.extended)
+
+
+def describe(window: Window, structure: None, itemsize: int) -> str:
+    """What one application takes beside its input and output."""
+    del window, structure, itemsize
+    return "one convolution by XLA in full precision"
+
+
+def work(facts: Facts, structure: None) -> Work:
+    """Count the products, which take longer the fewer channels there are."""
+    del structure
+    outputs = math.prod(facts.window.count) * facts.carried
+    into, out = facts.mixed
+    parts = facts.planes * (2 if facts.complex else 1)
+    return Work(
+        calls=4,
+        bytes=4 * outputs * (into + out) * facts.itemsize,
+        patches=outputs * (facts.size * into + 55) * parts,
+        products=outputs * facts.size * into * out * parts,
+    )
+
+
+def _convolved(kernel: jax.Array, x: jax.Array, widths, window: Window, step: tuple[int, ...]) -> jax.Array:
+    """y[i] = sum_m kernel[m] x[step i + d m - before], carried axes as the batch."""
+    if jnp.iscomplexobj(kernel):
+        real, imag = (_convolved(part, x, widths, window, step) for part in (kernel.real, kernel.imag))
+        return lax.complex(real, imag) if not jnp.iscomplexobj(x) else real + 1j * imag
+    if jnp.iscomplexobj(x):
+        return lax.complex(*(_convolved(kernel, part, widths, window, step) for part in (x.real, x.imag)))
+    mixes = kernel.ndim > window.ndim
+    x = padded(x, [(min(before, 0), min(after, 0), 0) for before, after in widths])  # crops what nothing reads
+    lead, space = x.shape[: x.ndim - window.ndim], x.shape[x.ndim - window.ndim :]
+    batch = jnp.moveaxis(x.reshape(lead[0], -1, *space), 0, 1) if mixes else x.reshape(-1, 1, *space)
+    y = lax.conv_general_dilated(
+        batch,
+        kernel if mixes else kernel[None, None],
+        step,
+        [(max(before, 0), max(after, 0)) for before, after in widths],
+        rhs_dilation=window.dilation,
+        precision=lax.Precision.HIGHEST,
+    )
+    y = jnp.moveaxis(y, 1, 0) if mixes else y
+    return y.reshape(*((kernel.shape[0], *lead[1:]) if mixes else lead), *y.shape[2:])

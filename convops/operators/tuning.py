@@ -1,0 +1,118 @@
+"""Measuring the engines on the spot, and keeping what was found."""
+
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from .base import LinearOperator
+from .engines import ENGINES
+from .norms import scattered
+from .products import apply, apply_adjoint
+from .windowed import Convolution, rebuild
+
+Times = dict[str, float]  # microseconds of a forward and an adjoint application, by engine
+_FOUND: dict[str, Times] = {}
+
+
+def tune(A: Any, *, file: Any = None, seconds: float = 0.2) -> Any:
+    """Return an operator with the fastest engine for each of its convolutions, found by measuring them here and now.
+
+    Every engine that can compute a convolution applies it and its adjoint to numbers without structure; the least sum
+    of the two medians wins. What is found is remembered for the process: another convolution of the same shapes,
+    dtype, structure and device is not measured again, and `explain` tells the times.
+
+    Parameters
+    ----------
+    A : LinearOperator
+        A convolution, or any operator made of some; its kernels must not be traced.
+    file : path, optional
+        A JSON file that the times are read from before, and written to after measuring.
+    seconds : float
+        Time to spend on one engine, compilation apart.
+
+    Returns
+    -------
+    LinearOperator
+        The same matrix.
+
+    Raises
+    ------
+    ValueError
+        If `A` is no operator or holds traced arrays, or `file` holds something else.
+
+    Examples
+    --------
+    >>> import convops as co
+    >>> A = co.convolution([1.0, 2.0, 1.0], 100)
+    >>> print(co.tune(A, seconds=0.01).shape)
+    (100, 100)
+    """
+    if not isinstance(A, LinearOperator):
+        raise ValueError(f"`A` is a {type(A).__name__}; give an operator")
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(A)):
+        raise ValueError("`A` holds traced arrays, which cannot be timed; tune it outside jit, vmap and grad")
+    if file is not None and Path(file).exists():
+        _FOUND.update(_read(Path(file)))
+
+    def tuned(part: Any) -> Any:
+        if not isinstance(part, Convolution) or part.window.empty:
+            return part
+        times = _FOUND.setdefault(_key(part), {}) or measured(part, seconds)
+        _FOUND[_key(part)] = times
+        return rebuild(part, part.kernel, method=min(times, key=times.__getitem__))
+
+    best = jax.tree.map(tuned, A, is_leaf=lambda part: isinstance(part, Convolution))
+    if file is not None:
+        Path(file).write_text(json.dumps(_FOUND, indent=1))
+    return best
+
+
+def _read(file: Path) -> dict[str, Times]:
+    """The times kept in a file, or a refusal of any other file."""
+    try:
+        found = json.loads(file.read_text())
+        return {str(key): {str(name): float(time) for name, time in times.items()} for key, times in found.items()}
+    except (ValueError, AttributeError, TypeError):
+        raise ValueError(f"`file` is {str(file)!r}, which `tune` did not write; name another, or a new one") from None
+
+
+def measured(op: Convolution, seconds: float) -> Times:
+    """Time the engines in turn, so that what disturbs one disturbs all."""
+    candidates = {}
+    for name in ENGINES:
+        try:
+            candidates[name] = rebuild(op, op.kernel, method=name)
+        except ValueError:
+            continue
+    x, y = (scattered(shape, jnp.promote_types(op.dtype, jnp.float32)) for shape in (op.in_shape, op.out_shape))
+    for candidate in candidates.values():
+        jax.block_until_ready((apply(candidate, x), apply_adjoint(candidate, y)))
+    taken: dict[str, list[float]] = {name: [] for name in candidates}
+    until = time.perf_counter() + seconds * len(candidates)
+    while time.perf_counter() < until or len(next(iter(taken.values()))) < 3:
+        for name, candidate in candidates.items():
+            begin = time.perf_counter()
+            jax.block_until_ready((apply(candidate, x), apply_adjoint(candidate, y)))
+            taken[name].append(1e6 * (time.perf_counter() - begin))
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def remembered(op: Convolution) -> Times | None:
+    """What was measured for such a convolution, fastest first, where its engine is the fastest."""
+    times = _FOUND.get(_key(op)) if op.requested != "auto" else None
+    if not times or min(times, key=times.__getitem__) != op.method:
+        return None
+    return dict(sorted(times.items(), key=lambda item: item[1]))
+
+
+def _key(op: Convolution) -> str:
+    """Everything that the times depend on."""
+    facts = op._facts()
+    kind = jax.devices()[0].device_kind
+    structure = (facts.taps, facts.terms and len(facts.terms), facts.even)
+    return f"{kind}, {op.in_shape}, {op.axes}, {op.kernel.shape}, {op.dtype}, {op.window}, {structure}"

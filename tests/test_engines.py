@@ -1,0 +1,359 @@
+"""Every engine gives the same matrix: forward, adjoint and derivatives, against the dense matrices of the oracle."""
+
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracle
+import pytest
+from comparing import DTYPE, X64, assert_same, needs_x64
+
+import convops as co
+from convops.operators.engines import ENGINES
+
+RTOL = 1e-12 if X64 else 1e-5
+
+
+def both_ways(operator, matrix, is_complex=False, context=""):
+    """Forward and adjoint of the operator on one signal each."""
+    rng = np.random.default_rng(3)
+    for product, dense, shape, out in (
+        (operator.matvec, matrix, operator.in_shape, operator.out_shape),
+        (operator.rmatvec, matrix.conj().T, operator.out_shape, operator.in_shape),
+    ):
+        x = rng.standard_normal(shape) + (1j * rng.standard_normal(shape) if is_complex else 0)
+        x = x.astype(DTYPE[is_complex])
+        expected = (dense @ x.ravel()).reshape(out)
+        if not (is_complex or operator.dtype.kind == "c"):
+            expected = expected.real
+        scale = np.max(np.abs(matrix).sum(1)) * np.max(np.abs(x), initial=1.0)
+        assert_same(product(x), expected, "any", context, rtol=RTOL, scale=scale)
+
+
+def kernel_of(shape, is_complex=False, seed=0):
+    rng = np.random.default_rng(seed)
+    kernel = rng.standard_normal(shape) + (1j * rng.standard_normal(shape) if is_complex else 0)
+    return kernel.astype(DTYPE[is_complex])
+
+
+def low_rank(shape, rank, is_complex=False):
+    """A sum of outer products of asymmetric factors."""
+    kernel = 0
+    for term in range(rank):
+        factors = [kernel_of((n,), is_complex, seed=7 * term + axis) for axis, n in enumerate(shape)]
+        product = factors[0]
+        for factor in factors[1:]:
+            product = np.multiply.outer(product, factor)
+        kernel = kernel + product
+    return kernel.astype(DTYPE[is_complex])
+
+
+WINDOWS = [
+    {"mode": "full"},
+    {"mode": "valid"},
+    {"boundary": ("zero", "wrap")},
+    {"boundary": ("symmetric", "reflect"), "origin": (0, 3)},
+    {"boundary": ("edge", "antireflect"), "origin": "scipy"},
+    {"boundary": ("antireflect", "symmetric"), "stride": (2, 3), "dilation": (1, 2)},
+    {"mode": "full", "stride": (3, 1), "dilation": (2, 1)},
+    {"mode": "valid", "stride": 2},
+]
+
+
+@pytest.mark.parametrize("options", WINDOWS, ids=str)
+@pytest.mark.parametrize("is_complex", [False, True], ids=["real", "complex"])
+@pytest.mark.parametrize("rank", [1, 2])
+def test_separable_in_every_window(rank, is_complex, options):
+    kernel, shape = low_rank((3, 4), rank, is_complex), (7, 6)
+    operator = co.convolution(kernel, shape, method="separable", **options)
+    assert operator.structure.terms == rank
+    both_ways(operator, oracle.convolution_matrix_nd(kernel, shape, **options), is_complex)
+
+
+@pytest.mark.parametrize(("shape", "kernel", "rank"), [((4, 5, 3), (2, 3, 3), 1), ((2, 3, 4, 3), (2, 2, 1, 3), 1)])
+def test_separable_in_more_axes(shape, kernel, rank):
+    k = low_rank(kernel, rank)
+    operator = co.convolution(k, shape, boundary="reflect", method="separable")
+    assert operator.structure.terms == rank
+    both_ways(operator, oracle.convolution_matrix_nd(k, shape, boundary="reflect"))
+
+
+def test_separable_with_carried_axes_and_longer_kernels_than_signals():
+    kernel = low_rank((5, 4), 1)
+    operator = co.convolution(kernel, (2, 3, 4), axes=(2, 0), boundary="symmetric", method="separable")
+    both_ways(operator, oracle.convolution_matrix_nd(kernel, (2, 3, 4), axes=(2, 0), boundary="symmetric"))
+
+
+@pytest.mark.parametrize("is_complex", [False, True], ids=["real", "complex"])
+@pytest.mark.parametrize("complex_signal", [False, True], ids=["real signal", "complex signal"])
+@pytest.mark.parametrize("length", [1, 2, 130, 301])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "full"},
+        {"mode": "valid", "stride": 3},
+        {"boundary": "antireflect", "dilation": 2},
+        {"boundary": "wrap", "stride": 2, "origin": 0},
+        {"origin": "scipy"},
+    ],
+    ids=str,
+)
+def test_overlap_in_many_blocks(options, length, is_complex, complex_signal):
+    kernel = kernel_of((length,), is_complex)
+    operator = co.convolution(kernel, 777, method="overlap", **options)
+    matrix = oracle.convolution_matrix_nd(kernel, 777, **options)
+    both_ways(operator, matrix, complex_signal)
+
+
+def test_overlap_cuts_long_signals_into_blocks():
+    operator = co.convolution(kernel_of((65,)), 20000, method="overlap")
+    assert operator.structure.length < 5000
+    other = co.convolution(operator.kernel, 20000, method="fourier")
+    x = kernel_of((20000,), seed=4)
+    assert_same(operator @ x, np.asarray(other @ x), "any", rtol=RTOL)
+    assert_same(operator.H @ x, np.asarray(other.H @ x), "any", rtol=RTOL)
+
+
+def even(shape, is_complex=False):
+    kernel = kernel_of(shape, is_complex)
+    for axis in range(len(shape)):
+        kernel = kernel + np.flip(kernel, axis)
+    return kernel
+
+
+@pytest.mark.parametrize("is_complex", [False, True], ids=["real", "complex"])
+@pytest.mark.parametrize(
+    ("shape", "size", "options"),
+    [
+        ((7,), (3,), {}),
+        ((8,), (5,), {}),
+        ((3,), (9,), {}),
+        ((6, 5), (3, 7), {"dilation": (2, 1)}),
+        ((3, 4, 2), (3, 1, 5), {}),
+    ],
+)
+def test_dct(shape, size, options, is_complex):
+    kernel = even(size, is_complex)
+    operator = co.convolution(kernel, shape, boundary="symmetric", method="dct", **options)
+    both_ways(operator, oracle.convolution_matrix_nd(kernel, shape, boundary="symmetric", **options), is_complex)
+
+
+def test_dct_of_a_kernel_that_is_symmetric_about_an_origin_off_its_middle():
+    kernel = np.array([0.0, 0.0, 1.0, 2.0, 1.0]).astype(DTYPE[False])
+    operator = co.convolution(kernel, 8, boundary="symmetric", origin=3, method="dct")
+    both_ways(operator, oracle.convolution_matrix_nd(kernel, 8, boundary="symmetric", origin=3))
+
+
+@pytest.mark.parametrize("is_complex", [False, True], ids=["real", "complex"])
+@pytest.mark.parametrize("options", WINDOWS, ids=str)
+def test_xla_in_every_window(options, is_complex):
+    kernel, shape = kernel_of((3, 4), is_complex), (7, 6)
+    operator = co.convolution(kernel, shape, method="xla", **options)
+    both_ways(operator, oracle.convolution_matrix_nd(kernel, shape, **options), is_complex)
+
+
+@pytest.mark.parametrize("method", ["stencil", "fourier", "xla"])
+@pytest.mark.parametrize("channels", [(2, 3), (5, 1), (17, 16)])
+def test_channels(channels, method):
+    kernel, shape = kernel_of((*channels, 2, 3)), (channels[1], 4, 5)
+    options = {"boundary": ("reflect", "zero"), "stride": (1, 2)}
+    operator = co.convolution(kernel, shape, channels=True, method=method, **options)
+    both_ways(operator, oracle.channels_matrix(kernel, shape, **options))
+
+
+REFUSED = [
+    ("separable", kernel_of((9, 10)), {}, "not a short sum of separable"),
+    ("separable", kernel_of((4,)), {}, "nothing to separate"),
+    ("overlap", kernel_of((3, 4)), {}, "one axis"),
+    ("dct", even((3, 3)), {"boundary": "wrap"}, "symmetric"),
+    ("dct", even((3, 3)), {"boundary": "symmetric", "stride": 2}, "stride 1"),
+    ("dct", kernel_of((3, 3)), {"boundary": "symmetric"}, "not symmetric about its origin"),
+    ("dct", even((3, 3)), {"boundary": "symmetric", "origin": 0}, "not symmetric about its origin"),
+    ("xla", kernel_of((1, 2, 1, 2)), {}, "at most 3 axes"),
+    ("magic", kernel_of((3, 3)), {}, "accepted are 'auto', 'stencil'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "kernel", "options", "text"), REFUSED, ids=lambda v: v if isinstance(v, str) else ""
+)
+def test_engines_refuse_what_they_cannot_do(method, kernel, options, text):
+    with pytest.raises(ValueError, match=text):
+        co.convolution(kernel, (5,) * kernel.ndim, method=method, **options)
+
+
+@pytest.mark.parametrize("method", ["separable", "dct"])
+def test_engines_that_look_at_numbers_refuse_traced_kernels(method):
+    with pytest.raises(ValueError, match="the kernel is traced"):
+        jax.jit(lambda k: co.convolution(k, (5, 5), boundary="symmetric", method=method).kernel)(np.ones((3, 3)))
+
+
+def suited(kernel, shape, **options):
+    """The operators of every engine that can compute a convolution."""
+    found = {}
+    for method in ENGINES:
+        try:
+            found[method] = co.convolution(kernel, shape, method=method, **options)
+        except ValueError:
+            continue
+    return found
+
+
+@needs_x64
+@pytest.mark.parametrize(
+    ("kernel", "options"),
+    [
+        (kernel_of((4, 6)), {"boundary": "reflect"}),
+        (kernel_of((5, 4), True), {"mode": "full"}),
+        (np.eye(9)[:, :8] * np.arange(1.0, 9.0), {"boundary": "wrap"}),
+        (low_rank((6, 7), 3), {"boundary": "antireflect"}),
+        (np.outer([1.0, 2.0, 4.0, 2.0, 1.0], [3.0, 5.0, 3.0]), {"boundary": "symmetric"}),
+    ],
+    ids=["dense", "complex", "sparse", "rank 3", "symmetric"],
+)
+def test_engines_agree_to_rounding(kernel, options):
+    operators = suited(kernel, (40, 33), **options)
+    assert len(operators) >= 3
+    x = kernel_of((40, 33), seed=5)
+    exact = operators["stencil"] @ x
+    y = kernel_of(exact.shape, True, seed=6)
+    back = operators["stencil"].H @ y
+    for name, operator in operators.items():
+        assert np.max(np.abs(operator @ x - exact)) <= 1e-12 * np.max(np.abs(exact)), name
+        assert np.max(np.abs(operator.H @ y - back)) <= 1e-12 * np.max(np.abs(back)), name
+
+
+CONTRACTED = [(co_kernel, mode) for co_kernel in ((3, 2), (4, 5)) for mode in ("same", "full")]
+
+
+@needs_x64
+@pytest.mark.parametrize(("size", "mode"), CONTRACTED)
+@pytest.mark.parametrize("method", ["stencil", "fourier", "xla"])
+def test_derivatives_in_kernel_and_signal(method, size, mode):
+    """Reverse mode, forward mode and the mixed second derivative against the matrices."""
+    k, x = kernel_of(size), kernel_of((6, 7), seed=1)
+
+    def product(k, x):
+        return co.convolution(k, x.shape, mode=mode, method=method)._matvec(x)
+
+    matrix = oracle.convolution_matrix_nd(k, x.shape, mode=mode)
+    columns = oracle.kernel_operator_matrix(x, k.shape, mode=mode)
+    y = kernel_of(product(k, x).shape, seed=2)
+    value, pull = jax.vjp(product, k, x)
+    assert_same(value.ravel(), matrix @ x.ravel(), "any", rtol=RTOL)
+    dk, dx = pull(jnp.asarray(y))
+    assert_same(dk.ravel(), columns.T @ y.ravel(), "any", rtol=RTOL)
+    assert_same(dx.ravel(), matrix.T @ y.ravel(), "any", rtol=RTOL)
+    u, v = kernel_of(size, seed=3), kernel_of((6, 7), seed=4)
+    tangent = jax.jvp(product, (k, x), (u, v))[1]
+    assert_same(tangent.ravel(), matrix @ v.ravel() + columns @ u.ravel(), "any", rtol=RTOL)
+    mixed = jax.grad(lambda x: jnp.vdot(jax.grad(lambda k: jnp.sum(product(k, x) * y))(k), u))(x)
+    other = oracle.convolution_matrix_nd(u, x.shape, mode=mode)
+    assert_same(mixed.ravel(), other.T @ y.ravel(), "any", rtol=RTOL)
+
+
+@needs_x64
+def test_derivatives_and_batches_commute():
+    """vmap of grad and grad of vmap, over kernels, signals and both, for the stencil's own operations."""
+    kernels, signals = kernel_of((3, 2, 4)), kernel_of((3, 5, 6), seed=1)
+
+    def value(k, x):
+        return jnp.sum(jnp.sin(co.convolution(k, x.shape, boundary="reflect", method="stencil")._matvec(x)))
+
+    for axes in ((0, 0), (None, 0), (0, None)):
+        args = [a if axis == 0 else a[0] for a, axis in zip((kernels, signals), axes, strict=True)]
+        mapped = jax.vmap(jax.grad(value, (0, 1)), axes)(*args)
+        total = jax.grad(lambda k, x, axes=axes: jnp.sum(jax.vmap(value, axes)(k, x)), (0, 1))(*args)
+        for side in (0, 1):
+            each = [
+                jax.grad(value, side)(*(a[i] if s == 0 else a for a, s in zip(args, axes, strict=True)))
+                for i in range(3)
+            ]
+            assert_same(mapped[side], np.stack(each), "any", rtol=RTOL)
+            assert_same(total[side], np.stack(each) if axes[side] == 0 else np.sum(each, 0), "any", rtol=RTOL)
+
+
+def test_the_kernel_gradient_of_a_sparse_stencil_is_zero_where_the_kernel_is():
+    kernel = np.zeros((9, 9), DTYPE[False])
+    kernel[2, 3] = kernel[7, 8] = 1.0
+    operator = co.convolution(kernel, (12, 11), method="stencil")
+    slope = jax.grad(lambda op: jnp.sum(op.matvec(np.ones((12, 11), DTYPE[False])) ** 2))(operator)
+    assert np.array_equal(np.asarray(slope.kernel) != 0, kernel != 0)
+
+
+def test_one_trace_for_kernels_of_one_shape():
+    traces = 0
+
+    @jax.jit
+    def apply(A, x):
+        nonlocal traces
+        traces += 1
+        return A.matvec(x)
+
+    for seed, size in itertools.product(range(3), ((3, 3), (21, 20))):
+        apply(co.convolution(kernel_of(size, seed=seed), (30, 31)), np.ones((30, 31), DTYPE[False]))
+    assert traces == 2
+
+
+CHOSEN = [
+    ((3, 3), (512, 512), {}, "stencil"),
+    ((63, 63), (512, 512), {}, "fourier"),
+    ((5,), (10**6,), {}, "stencil"),
+    ((1025,), (10**6,), {}, "overlap"),
+]
+
+
+@pytest.mark.parametrize(("size", "shape", "options", "engine"), CHOSEN, ids=str)
+def test_auto_by_shape(size, shape, options, engine):
+    assert co.convolution(kernel_of(size), shape, **options).method == engine
+
+
+def test_auto_by_structure():
+    line = np.zeros((51, 51), DTYPE[False])
+    line[25] = 1 / 51
+    assert co.convolution(line, (512, 512)).method in ("stencil", "separable")
+    assert co.convolution(low_rank((15, 15), 1), (512, 512)).method == "separable"
+    assert co.convolution(kernel_of((64, 64, 3, 3)), (64, 64, 64), channels=True).method == "xla"
+
+
+def test_explain_says_what_every_engine_would_take():
+    text = co.convolution(kernel_of((15, 15)), (512, 512), boundary="symmetric").explain()
+    for name in ("fourier", "stencil", "xla"):
+        assert name in text.split("predicted: ")[1].splitlines()[0]
+    for part in ("least predicted time", "FFT lengths", "not overlap:", "not dct:", "bytes", "NaN"):
+        assert part in text
+    assert "asked for by `method`" in co.convolution(kernel_of((3, 3)), (20, 20), method="fourier").explain()
+
+
+def test_rounding_error_of_separable_is_reported_and_small():
+    kernel = low_rank((15, 13), 1)
+    operator = co.convolution(kernel, (64, 64), method="separable")
+    bound = float(operator.explain().split("at most ")[-1])
+    assert bound <= 1e3 * np.finfo(DTYPE[False]).eps * np.abs(kernel).sum()
+
+
+def test_tune_measures_and_remembers(tmp_path):
+    file = tmp_path / "times.json"
+    operator = co.convolution(kernel_of((4, 3)), (19, 18), boundary="reflect")
+    tuned = co.tune(operator, file=file, seconds=0.01)
+    assert "measured by `tune`" in tuned.explain()
+    assert file.exists()
+    x = kernel_of((19, 18), seed=2)
+    assert_same(tuned @ x, np.asarray(operator @ x), "any", rtol=RTOL)
+    product = co.tune(co.gradient((19, 18)) @ operator, seconds=0.01)
+    assert math.prod(product.shape) == math.prod((co.gradient((19, 18)) @ operator).shape)
+    with pytest.raises(ValueError, match="give an operator"):
+        co.tune(3)
+    with pytest.raises(ValueError, match="traced"):
+        jax.jit(lambda k: co.tune(co.convolution(k, 9)).kernel)(np.ones(3))
+
+
+def test_a_file_that_is_not_one_of_times_is_refused(tmp_path):
+    file = tmp_path / "other.json"
+    for text in ('{"a": ', '{"a": 3}', "[]"):
+        file.write_text(text)
+        with pytest.raises(ValueError, match="`file`"):
+            co.tune(co.convolution(np.ones(3), 9), file=file)
+        assert file.read_text() == text
