@@ -16,6 +16,7 @@ from .operators.blocks import vstack as vstack
 from .operators.convolution import convolution as convolution
 from .operators.convolution import convolution_matrix as convolution_matrix
 from .operators.convolution import correlation as correlation
+from .operators.diagonalized import Spectral as Spectral
 from .operators.diagonalized import spectral as spectral
 from .operators.differences import difference as difference
 from .operators.differences import gradient as gradient
@@ -27,6 +28,7 @@ from .operators.kernel_operator import kernel_operator as kernel_operator
 from .operators.resizing import crop as crop
 from .operators.resizing import downsample as downsample
 from .operators.resizing import pad as pad
+from .operators.separation import KroneckerSVD as KroneckerSVD
 from .operators.separation import kronecker_svd as kronecker_svd
 from .operators.separation import separated as separated
 from .operators.spectral import diagonalized as diagonalized

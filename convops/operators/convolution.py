@@ -25,6 +25,7 @@ def convolution(
     axes: Any = None,
     channels: bool = False,
     method: str = "auto",
+    rank: int | None = None,
 ) -> LinearOperator:
     """Return the convolution with a kernel as an operator, y[i] = sum_m k[m] x[start + stride i - dilation m].
 
@@ -50,8 +51,14 @@ def convolution(
         The axes of ``shape`` that the kernel acts on; the last ones by default. The others are carried along.
     channels : bool
         Whether the kernel mixes channels: y[o] = sum_i k[o, i] * x[i].
-    method : {"auto", "stencil", "fourier"}
-        The engine; it never changes the numbers beyond rounding. ``fourier`` spreads a NaN to the whole output.
+    method : {"auto", "stencil", "separable", "fourier", "overlap", "dct", "xla"}
+        The engine; it never changes the numbers beyond rounding. ``auto`` takes the least predicted time: by shapes,
+        and by sparsity, rank and symmetry where the kernel is concrete. `explain` tells which and why, and what a NaN
+        does; `tune` measures. ``separable``, ``overlap`` (one axis) and ``dct`` (``symmetric``, symmetric kernels)
+        refuse kernels that they cannot do exactly.
+    rank : int, optional
+        With ``method="separable"`` and a concrete kernel of two axes: replace the kernel by the nearest sum of so many
+        outer products. This is an approximation; `explain` tells how far it can be off.
 
     Returns
     -------
@@ -88,7 +95,7 @@ def convolution(
         stride=stride,
         dilation=dilation,
     )
-    return build(array, window, in_shape, axes, channels=channels, method=method)
+    return build(array, window, in_shape, axes, channels=channels, method=method, rank=rank)
 
 
 def correlation(

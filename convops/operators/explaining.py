@@ -57,6 +57,14 @@ def _time(microseconds: float) -> str:
 
 
 def _tail(op: "Convolution", facts: Facts) -> str:
-    if op.method != "separable":
-        return ""
-    return f"; leaving out the kernel's rounding changes norm(A) by at most {separable.dropped(facts):.1e}"
+    size = "{:.1e} times the largest sample"
+    text = ""
+    if op.requested == "auto":
+        text += "; with other shapes `auto` may take an engine that differs in this: name a `method` to keep one"
+    if op.method == "separable" and facts.terms is not None:
+        text += "; leaving out the kernel's rounding changes an output by at most " + size.format(
+            separable.dropped(facts)
+        )
+    if op.left_out is not None:
+        text += f"; `rank` leaves out at most {size.format(float(op.left_out))} of each output"
+    return text

@@ -85,7 +85,8 @@ def axes_of(axes: Any, ndim: int) -> tuple[int, ...]:
 
 def _by_parts(function, x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
     if jnp.iscomplexobj(x):
-        return lax.complex(*(_by_parts(function, part, axes) for part in (x.real, x.imag)))
+        parts = _by_parts(function, jnp.stack([x.real, x.imag]), tuple(a + 1 for a in axes))
+        return lax.complex(parts[0], parts[1])
     for axis in axes:
         x = jnp.moveaxis(function(jnp.moveaxis(x, axis, -1)), -1, axis)
     return x

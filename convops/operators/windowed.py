@@ -10,12 +10,12 @@ import numpy as np
 from . import fusion, window_matrix
 from .arrays import traced
 from .base import LinearOperator, Shape
-from .engines import ENGINES, choose, facts_of
+from .engines import ENGINES, choose, facts_of, separable
 from .engines.facts import Facts
 from .explaining import explanation
 from .norms import convolution_norm
 from .pytree import static
-from .window import Window
+from .window import Window, positive
 
 
 class Convolution(LinearOperator):
@@ -35,6 +35,7 @@ class Convolution(LinearOperator):
     method: str = static()
     requested: str = static()
     structure: Any = static()
+    left_out: Any = None
     facts: frozenset[str] = static(default=frozenset())
 
     def _matvec(self, x: jax.Array) -> jax.Array:
@@ -50,10 +51,18 @@ class Convolution(LinearOperator):
             return jnp.zeros(shape, dtype)
         wide = jnp.promote_types(dtype, jnp.float32)
         last = tuple(range(-self.window.ndim, 0))
-        x = jnp.moveaxis(x.astype(jnp.promote_types(x.dtype, jnp.float32)), self.axes, last)
-        kernel = self.kernel.astype(jnp.promote_types(self.kernel.dtype, jnp.float32))
-        y = engine(kernel, self.data, x, self.window, self.structure)
+        x = jnp.moveaxis(x.astype(jnp.promote_types(x.dtype, jnp.finfo(wide).dtype)), self.axes, last)
+        kernel, data = self._at_least(jnp.finfo(wide).dtype)
+        y = engine(kernel, data, x, self.window, self.structure)
         return jnp.moveaxis(y.astype(wide), last, self.axes).astype(dtype)
+
+    def _at_least(self, real: Any) -> tuple[jax.Array, Any]:
+        """The kernel and what the engine keeps of it, as precise as the signal."""
+        own = jnp.promote_types(self.kernel.dtype, jnp.float32)
+        kernel = self.kernel.astype(jnp.promote_types(own, real))
+        if kernel.dtype == own or self.method == "separable":
+            return kernel, self.data
+        return kernel, ENGINES[self.method].prepare(kernel, self.window, self.structure, None)
 
     @property
     def dtype(self) -> jnp.dtype:
@@ -125,9 +134,13 @@ def build(
     *,
     channels: bool = False,
     method: str = "auto",
+    rank: Any = None,
     facts: frozenset[str] = frozenset(),
 ) -> Convolution:
     """Return the operator of a window, with its engine chosen and prepared."""
+    left_out = None
+    if rank is not None:
+        kernel, left_out = _truncated(kernel, window, channels, method, rank)
     known = facts_of(kernel, window, _carried(in_shape, axes, channels))
     choice = choose(known, method)
     wide = kernel.astype(jnp.promote_types(kernel.dtype, jnp.float32))
@@ -148,7 +161,20 @@ def build(
         requested=method,
         structure=choice.structure,
         facts=facts,
+        left_out=left_out,
     )
+
+
+def _truncated(kernel: jax.Array, window: Window, channels: bool, method: str, rank: Any) -> tuple[jax.Array, Any]:
+    """Return the nearest kernel of that many separable terms, and the sum of the |taps| left out."""
+    number = positive(rank, "rank")
+    if method != "separable" or channels or window.ndim != 2 or traced(kernel):
+        raise ValueError(
+            f"`rank` is {number}: an approximation by so many separable terms needs method='separable' and a concrete "
+            "kernel of two axes without channels"
+        )
+    near = separable.truncated(np.asarray(kernel), number)
+    return jnp.asarray(near), np.sum(np.abs(np.asarray(kernel) - near))
 
 
 def rebuild(op: Convolution, kernel: jax.Array, window: Window | None = None, method: str | None = None) -> Convolution:

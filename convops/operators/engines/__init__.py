@@ -7,6 +7,7 @@ None), ``forward`` and ``adjoint`` apply the window of the convolution to the tr
 then signals have the channel axis first. A new engine is a new file here and a line in `ENGINES`.
 """
 
+from . import separable as separable
 from .choose import ENGINES as ENGINES
 from .choose import choose as choose
 from .facts import facts_of as facts_of

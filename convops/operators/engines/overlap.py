@@ -93,7 +93,7 @@ def work(facts: Facts, structure: Structure) -> Work:
     steps = 2 * points * math.log2(structure.length) * facts.planes
     alone = blocks * facts.carried * facts.planes == 1
     return Work(
-        calls=5,
+        calls=2,
         bytes=4 * points * facts.itemsize,
         transforms=0 if alone else steps,
         lone_transforms=steps if alone else 0,

@@ -5,6 +5,7 @@ extension, stride and window act axis by axis, so that every mode and boundary s
 """
 
 import math
+from functools import reduce
 from typing import Any, NamedTuple
 
 import jax
@@ -42,22 +43,27 @@ def plan(facts: Facts) -> Structure:
 
 
 def prepare(kernel: jax.Array, window: Window, structure: Structure, facts: Facts) -> Factors:
-    """Return the terms' factors, one array an axis."""
+    """Return the terms' factors, one array an axis, in the widest dtype that is enabled."""
     del window, structure
     assert facts.terms is not None
-    return tuple(jnp.asarray(np.stack(axis), kernel.dtype) for axis in zip(*facts.terms, strict=True))
+    complex_or_real = complex if jnp.iscomplexobj(kernel) else float
+    return tuple(jnp.asarray(np.stack(axis), complex_or_real) for axis in zip(*facts.terms, strict=True))
 
 
 def forward(kernel: jax.Array, data: Factors, x: jax.Array, window: Window, structure: Structure) -> jax.Array:
     """Convolve along one axis after the other, term by term."""
-    del kernel
-    return _passed(stencil.forward, data, x, passes(window), structure)
+    return _passed(stencil.forward, _like(kernel, data, x), x, passes(window), structure)
 
 
 def adjoint(kernel: jax.Array, data: Factors, y: jax.Array, window: Window, structure: Structure) -> jax.Array:
     """Correlate along one axis after the other, term by term."""
-    del kernel
-    return _passed(stencil.adjoint, data, y, passes(window, backwards=True), structure)
+    return _passed(stencil.adjoint, _like(kernel, data, y), y, passes(window, backwards=True), structure)
+
+
+def _like(kernel: jax.Array, data: Factors, x: jax.Array) -> Factors:
+    """The factors with the kernel's precision, or the signal's if that is more."""
+    real = jnp.finfo(jnp.result_type(kernel, x)).dtype
+    return tuple(factor.astype(jnp.result_type(real, 1j) if jnp.iscomplexobj(factor) else real) for factor in data)
 
 
 def _passed(
@@ -92,26 +98,18 @@ def work(facts: Facts, structure: Structure) -> Work:
     return total
 
 
-def truncated(kernel: np.ndarray, rank: int) -> tuple[np.ndarray, float]:
-    """Return the best rank-`rank` approximation of a 2-D kernel and the Frobenius norm of the error."""
+def truncated(kernel: np.ndarray, rank: int) -> np.ndarray:
+    """Return the nearest kernel of two axes that is a sum of `rank` outer products, in the Frobenius norm."""
     left, values, right = np.linalg.svd(kernel.astype(np.result_type(kernel, np.float64)), full_matrices=False)
-    near = (left[:, :rank] * values[:rank]) @ right[:rank]
-    return near.astype(kernel.dtype), float(np.linalg.norm(values[rank:]))
+    return ((left[:, :rank] * values[:rank]) @ right[:rank]).astype(kernel.dtype)
 
 
 def dropped(facts: Facts) -> float:
-    """Return the largest possible norm(A - A') of what rounding away the tail changes: sum of |taps| dropped."""
-    if facts.terms is None or facts.numbers is None:
-        return 0.0
-    total = sum(_outer(term) for term in facts.terms)
+    """Return the sum of |taps| that rounding the tail away leaves out."""
+    assert facts.terms is not None
+    assert facts.numbers is not None
+    total = sum(reduce(np.multiply.outer, term) for term in facts.terms)
     return float(np.sum(np.abs(facts.numbers - total)))
-
-
-def _outer(term: list[np.ndarray]) -> np.ndarray:
-    product = term[0]
-    for factor in term[1:]:
-        product = np.multiply.outer(product, factor)
-    return product
 
 
 def passes(window: Window, backwards: bool = False) -> list[tuple[int, Window]]:

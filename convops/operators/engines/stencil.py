@@ -19,6 +19,7 @@ from .work import Work
 
 _UNROLLED = 256  # more taps than this are added in a loop over blocks: the compile time stays bounded
 _BLOCK = 64
+SERIAL = 50_000  # terms of a sum that one thread adds up
 
 
 class Structure(NamedTuple):
@@ -92,7 +93,12 @@ def sum_work(facts: Facts, window: Window, taps: int, times: int = 1) -> Work:
     copies = 2 * math.prod(k + r for k, r in zip(window.length, window.reach, strict=True)) * facts.carried * parts
     if taps * into * out <= _UNROLLED:
         moved = copies * into + 2 * outputs * (1 if facts.channels is None else 2 * out)
-        return Work(calls=2 * times * out, bytes=moved * facts.itemsize, taps=outputs * taps * into * out * facts.width)
+        small = outputs * taps * into < SERIAL  # then XLA starts no threads
+        return Work(
+            calls=(0.4 if small else 2) * times * out,
+            bytes=moved * facts.itemsize,
+            taps=outputs * taps * into * out * facts.width,
+        )
     moved = copies * into + 2 * outputs * taps * (into + 2 * out)
     return Work(calls=2 + taps, bytes=moved * facts.itemsize, products=outputs * taps * into * out)
 

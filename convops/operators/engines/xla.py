@@ -80,6 +80,8 @@ def _convolved(kernel: jax.Array, x: jax.Array, widths, window: Window, step: tu
         return lax.complex(real, imag) if not jnp.iscomplexobj(x) else real + 1j * imag
     if jnp.iscomplexobj(x):
         return lax.complex(*(_convolved(kernel, part, widths, window, step) for part in (x.real, x.imag)))
+    dtype = jnp.result_type(kernel, x)
+    kernel, x = kernel.astype(dtype), x.astype(dtype)
     mixes = kernel.ndim > window.ndim
     x = padded(x, [(min(before, 0), min(after, 0), 0) for before, after in widths])  # crops what nothing reads
     lead, space = x.shape[: x.ndim - window.ndim], x.shape[x.ndim - window.ndim :]
