@@ -134,6 +134,7 @@ def test_dtypes_are_kept(dtype):
     assert A.dtype == wide
     assert (A @ jnp.ones(SHAPE, dtype)).dtype == wide
     assert (A @ co.identity(SHAPE)).dtype == wide
+    assert (A + 3 * co.identity(SHAPE)).dtype == wide
     assert (A + co.laplacian(SHAPE, "wrap")).dtype == wide
 
 
@@ -155,7 +156,7 @@ def test_commuting_operators_fuse():
         (A @ C.H, a @ c.T),
         (A @ co.identity(SHAPE), a),
         (A + co.identity(SHAPE), a + eye),
-        (A + 3 * co.identity(SHAPE), a + 3 * eye),
+        (A + 0.3 * co.identity(SHAPE), a + 0.3 * eye),
         (A @ (2 * co.laplacian(SHAPE, "wrap")), 2 * a @ lap),
         (A.gram() + B.gram(), a.T @ a + b.conj().T @ b),
         (A.T @ B.T, a.T @ b.T),

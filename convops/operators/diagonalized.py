@@ -21,8 +21,19 @@ from .window import shape_of
 class Spectral(LinearOperator):
     """T^-1 diag(eigenvalues) T with T the FFT or the orthonormal DCT-II; built by `spectral` and `diagonalized`.
 
-    ``spectrum`` holds the eigenvalues with as many axes as the signal (length 1 along carried axes where they do not
-    vary); of a real operator under the FFT, the half that a real transform keeps.
+    Attributes
+    ----------
+    spectrum : Array
+        The eigenvalues, with as many axes as the signal (length 1 along carried axes where they do not vary); of a real
+        operator under the FFT, the half that a real transform keeps. See ``eigenvalues`` for all of them.
+    in_shape, out_shape : tuple of int
+    transform : {"fft", "dct"}
+    axes : tuple of int
+        The axes that are transformed.
+    real : bool
+        Whether the matrix is real.
+    facts : frozenset
+        What is known beside the spectrum's dtype: see ``tags``.
     """
 
     spectrum: jax.Array
@@ -125,7 +136,7 @@ class Spectral(LinearOperator):
             if found is None or not found.axes <= set(self.axes):
                 return None
             values, kept = found.values, frozenset({"circulant"})
-            if not other._inexact_leaves():  # an operator without numbers of its own keeps our precision
+            if all(getattr(leaf, "weak_type", False) for leaf in other._inexact_leaves()):  # no arrays of its own
                 values = transforms.precise(values, self.spectrum.dtype)
         whole = function(self.eigenvalues, values)
         real = self.real and not jnp.issubdtype(other.dtype, jnp.complexfloating)

@@ -21,6 +21,21 @@ def apply_adjoint(op: Any, y: jax.Array) -> jax.Array:
 
 
 @jax.jit
+def apply_many(op: Any, x: jax.Array) -> jax.Array:
+    """A x for every x along the first axis."""
+    return jax.vmap(op._matvec)(x)
+
+
+@jax.jit
+def apply_adjoint_many(op: Any, y: jax.Array) -> jax.Array:
+    """A^H y for every y along the first axis."""
+    return jax.vmap(op._rmatvec)(y)
+
+
+MANY = {apply: apply_many, apply_adjoint: apply_adjoint_many}
+
+
+@jax.jit
 def apply_norm(op: Any) -> jax.Array:
     """The norm of A, or its bound."""
     return op._norm()
@@ -36,7 +51,7 @@ def mapped(product: Any, op: Any, x: Any, shape: tuple[int, ...], out: tuple[int
         return product(op, x.reshape(shape)).reshape(-1)
     lead = x.ndim - len(shape)
     if lead > 0 and x.shape[lead:] == shape:
-        y = jax.vmap(product, (None, 0))(op, x.reshape(-1, *shape))
+        y = MANY[product](op, x.reshape(-1, *shape))
         return y.reshape(*x.shape[:lead], *out)
     raise ValueError(
         f"`{name}` has shape {x.shape}; {type(op).__name__} takes {shape}, ({size},), or batch axes before {shape}"

@@ -38,7 +38,8 @@ def symbol(op: LinearOperator, transform: str = "fft") -> Symbol | None:
         case Difference():
             return _placed(jnp.asarray(op._kernel()), op.window, op.axes, len(op.in_shape), transform)
         case Scaled():
-            return _mapped(lambda v: op.factor * v, op.parent, transform)
+            factor = jnp.asarray(op.factor, op.factor.dtype)  # in its own precision, where it came as a Python number
+            return _mapped(lambda v: factor * v, op.parent, transform)
         case Adjoint() if not isinstance(op.parent, VerticalStack):
             return _mapped(jnp.conj, op.parent, transform)
         case Composition():

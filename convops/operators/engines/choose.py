@@ -16,7 +16,6 @@ ENGINES: dict[str, Any] = {
     "dct": dct,
     "xla": xla,
 }
-COMPILED_TAPS = 256  # a longer unrolled sum takes XLA more than half a second to compile
 
 
 class Choice(NamedTuple):
@@ -43,8 +42,5 @@ def choose(facts: Facts, method: str = "auto", platform: str | None = None) -> C
             unsuitable[name] = str(reason)
             continue
         costs[name] = engine.work(facts, structures[name]).cost(table)
-    if method == "auto" and facts.size > COMPILED_TAPS and structures["stencil"].taps is None:
-        unsuitable["stencil"] = f"more than {COMPILED_TAPS} taps would take long to compile"
-        del costs["stencil"]
     chosen = min(costs, key=costs.__getitem__)
     return Choice(chosen, structures[chosen], costs, unsuitable)

@@ -7,14 +7,14 @@ on and prints a table to put here. Only their ratios decide, and those change li
 
 COSTS: dict[str, dict[str, float]] = {
     "cpu": {
-        "calls": 40000.0,
-        "bytes": 0.03,
-        "taps": 0.032,
-        "transforms": 0.157,
-        "lone_transforms": 0.45,
-        "products": 0.0147,
-        "mixes": 4.0,
-        "patches": 0.45,
+        "calls": 26000.0,
+        "bytes": 0.0285,
+        "taps": 0.0304,
+        "transforms": 0.208,
+        "lone_transforms": 0.509,
+        "products": 0.0091,
+        "mixes": 4.5,
+        "patches": 0.394,
     },
     "gpu": {
         "calls": 4000.0,

@@ -91,7 +91,7 @@ def work(facts: Facts, structure: Structure) -> Work:
     blocks = math.ceil((facts.window.reach[0] + 1) / (structure.length - facts.window.length[0] + 1))
     points = blocks * structure.length * facts.carried
     steps = 2 * points * math.log2(structure.length) * facts.planes
-    alone = blocks * facts.carried * facts.planes == 1
+    alone = blocks * facts.carried * facts.planes < 4  # too few to share out
     return Work(
         calls=2,
         bytes=4 * points * facts.itemsize,

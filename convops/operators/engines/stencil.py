@@ -1,4 +1,8 @@
-"""Direct convolution: one fused sum over the non-zero taps, y[i] = sum_m k[m] e[start + step i - d m]."""
+"""Direct convolution: a fused sum over the non-zero taps, y[i] = sum_m k[m] e[start + step i - d m].
+
+On a CPU a sum of many terms at once runs out of registers for its weights; a loop that adds a few taps at a time is
+faster, and compiles in the same time however many taps there are.
+"""
 
 import math
 from collections.abc import Sequence
@@ -17,8 +21,9 @@ from .facts import Facts, Taps
 from .slicing import padded, settled, strided
 from .work import Work
 
-_UNROLLED = 256  # more taps than this are added in a loop over blocks: the compile time stays bounded
-_BLOCK = 64
+_UNROLLED = {"cpu": 25}  # longer sums are added in blocks, in a loop; elsewhere above 256 taps, for the compile time
+_BLOCK = 8  # taps of a block: their weights fit into the registers of a CPU
+_PAIRS = 256  # so many pairs of channels and taps are written out as sums of numbers
 SERIAL = 50_000  # terms of a sum that one thread adds up
 
 
@@ -91,7 +96,7 @@ def sum_work(facts: Facts, window: Window, taps: int, times: int = 1) -> Work:
     parts = times * facts.planes * (2 if facts.complex else 1)
     outputs = math.prod(window.count) * facts.carried * parts
     copies = 2 * math.prod(k + r for k, r in zip(window.length, window.reach, strict=True)) * facts.carried * parts
-    if taps * into * out <= _UNROLLED:
+    if facts.channels is None or taps * into * out <= _PAIRS:
         moved = copies * into + 2 * outputs * (1 if facts.channels is None else 2 * out)
         small = outputs * taps * into < SERIAL  # then XLA starts no threads
         return Work(
@@ -156,9 +161,9 @@ def _sum(x: jax.Array, begins: np.ndarray, weights: Any, count, step) -> jax.Arr
     def block(begins: Any, weights: Any) -> jax.Array:
         return pairwise([_weigh(w, strided(x, b, count, step)) for b, w in zip(begins, weights, strict=True)])
 
-    if jnp.size(weights) <= _UNROLLED and jnp.ndim(weights) == 3:
+    if jnp.size(weights) <= _PAIRS and jnp.ndim(weights) == 3:
         return _mixed(x, begins, weights, count, step)
-    if terms <= _UNROLLED:
+    if terms <= _UNROLLED.get(jax.default_backend(), 256):
         return block(begins, weights)
     loose = terms % _BLOCK
     split = (terms // _BLOCK, _BLOCK)

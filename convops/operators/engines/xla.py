@@ -64,7 +64,7 @@ def work(facts: Facts, structure: None) -> Work:
     del structure
     outputs = math.prod(facts.window.count) * facts.carried
     into, out = facts.mixed
-    parts = facts.planes * (2 if facts.complex else 1)
+    parts = facts.planes * (2 if facts.complex else 1) * (20 if facts.window.ndim == 3 else 1)  # 3-D has no fast path
     return Work(
         calls=4,
         bytes=4 * outputs * (into + out) * facts.itemsize,
