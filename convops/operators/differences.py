@@ -44,7 +44,8 @@ class Difference(LinearOperator):
         last = tuple(range(-len(self.axes), 0))
         kernel = jnp.asarray(self._kernel(), jnp.finfo(x.dtype).dtype)
         structure = stencil.Structure(self.places)
-        return jnp.moveaxis(apply(kernel, None, jnp.moveaxis(x, self.axes, last), self.window, structure), last, self.axes)
+        y = apply(kernel, None, jnp.moveaxis(x, self.axes, last), self.window, structure)
+        return jnp.moveaxis(y, last, self.axes)
 
     def _kernel(self) -> np.ndarray:
         kernel = np.zeros(self.window.kernel)

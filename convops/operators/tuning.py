@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from .arrays import traced
 from .base import LinearOperator
 from .engines import ENGINES
 from .norms import scattered
@@ -54,7 +55,7 @@ def tune(A: Any, *, file: Any = None, seconds: float = 0.2) -> Any:
     """
     if not isinstance(A, LinearOperator):
         raise ValueError(f"`A` is a {type(A).__name__}; give an operator")
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(A)):
+    if any(map(traced, jax.tree.leaves(A))):
         raise ValueError("`A` holds traced arrays, which cannot be timed; tune it outside jit, vmap and grad")
     if file is not None and Path(file).exists():
         _FOUND.update(_read(Path(file)))
