@@ -313,3 +313,11 @@ def test_refusals(call, message):
     A, b = problem("zero")
     with pytest.raises(ValueError, match=message):
         call(A, b)
+
+
+@pytest.mark.parametrize("boundary", ["wrap", "symmetric"])
+def test_tikhonov_keeps_single_precision(boundary):
+    """Regularisers without arrays of their own do not widen single-precision data, whatever the default float is."""
+    psf, b = jnp.asarray(np.outer([1, 2, 1], [1, 3]), jnp.float32) / 16, jnp.ones((6, 7), jnp.float32)
+    A = co.convolution(psf, b.shape, boundary=boundary)
+    assert co.tikhonov(A, b, L=co.gradient(b.shape, boundary), weight=1e-2).x.dtype == jnp.float32

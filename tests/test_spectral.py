@@ -160,6 +160,10 @@ def test_commuting_operators_fuse():
         (A @ (2 * co.laplacian(SHAPE, "wrap")), 2 * a @ lap),
         (A.gram() + B.gram(), a.T @ a + b.conj().T @ b),
         (A.T @ B.T, a.T @ b.T),
+        (C @ A, c @ a),
+        (C + A, c + a),
+        (0.3 * co.identity(SHAPE) + A, 0.3 * eye + a),
+        (co.laplacian(SHAPE, "wrap") @ A, lap @ a),
     ]
     for found, wanted in cases:
         assert type(found).__name__ == "Spectral"

@@ -153,7 +153,7 @@ def compose(left: LinearOperator, right: LinearOperator) -> LinearOperator:
 
 
 def _append(factors: list[LinearOperator], factor: LinearOperator) -> list[LinearOperator]:
-    fused = factors[-1]._fuse_product(factor) if factors else None
+    fused = factors[-1]._fuse_product(factor) or factor._fuse_before(factors[-1]) if factors else None
     if fused is None:
         return [*factors, factor]
     return _append(factors[:-1], fused)
@@ -179,7 +179,7 @@ def add(left: LinearOperator, right: LinearOperator) -> LinearOperator:
     terms = list(left.terms) if isinstance(left, Sum) else [left]
     for term in right.terms if isinstance(right, Sum) else (right,):
         for i, held in enumerate(terms):
-            fused = held._fuse_sum(term)
+            fused = held._fuse_sum(term) or term._fuse_sum(held)
             if fused is not None:
                 terms[i] = fused
                 break

@@ -70,6 +70,10 @@ class LinearOperator:
         """The product self @ other as one simpler operator, or None."""
         del other
 
+    def _fuse_before(self, other: "LinearOperator") -> "LinearOperator | None":
+        """The product other @ self as one simpler operator where `other` does not know of one, or None."""
+        del other
+
     def _fuse_sum(self, other: "LinearOperator") -> "LinearOperator | None":
         """The sum self + other as one simpler operator, or None."""
         del other

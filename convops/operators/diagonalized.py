@@ -119,6 +119,9 @@ class Spectral(LinearOperator):
     def _fuse_product(self, other: LinearOperator) -> LinearOperator | None:
         return self._fused(other, lambda a, b: a * b)
 
+    def _fuse_before(self, other: LinearOperator) -> LinearOperator | None:
+        return self._fuse_product(other)  # what one transform diagonalises commutes
+
     def _fuse_sum(self, other: LinearOperator) -> LinearOperator | None:
         return self._fused(other, lambda a, b: a + b)
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..operators.elementary import identity
 from ..operators.spectral import gram_symbol, symbol
+from ..operators.transforms import precise
 from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
 from .iterate import Progress, Run, run_while, settled, solve, start
 from .krylov import ConjugateGradient, System
@@ -129,7 +130,9 @@ def _spectral(A: LinearOperator, L: LinearOperator, b: jax.Array, weight: jax.Ar
     denominator = jnp.abs(blur.values) ** 2 + weight * jnp.real(rough.values)
     safe = jnp.where(denominator > 0, denominator, 1)
     gain = jnp.where(denominator > 0, jnp.conj(blur.values) / safe, 0)
-    real = not any(map(jnp.iscomplexobj, (b, *A._inexact_leaves(), *L._inexact_leaves())))
+    numbers = (b, *A._inexact_leaves(), *L._inexact_leaves())
+    real = not any(map(jnp.iscomplexobj, numbers))
+    gain = precise(gain, jnp.result_type(*numbers))  # the spectra of operators without arrays are in the default float
     return filtered(b, gain, tuple(sorted(blur.axes | rough.axes)), real)
 
 
