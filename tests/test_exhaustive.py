@@ -74,7 +74,7 @@ def check(kind, size, kernel, options, method, rng, is_complex):
     assert_same(adjoint, matrix.conj().T @ y, method, f"{context}, rmatvec({y!r})", scale=scale)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def forget():
     """Drop the traces of a test's programs: thousands of them, never met again."""
     yield
@@ -92,7 +92,6 @@ def one_of(rng, length, mode, boundary):
 @pytest.mark.parametrize("is_complex", [False, True], ids=["real", "complex"])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("length", LENGTHS)
-@pytest.mark.usefixtures("forget")
 def test_every_configuration(size, length, is_complex, method):
     rng = np.random.default_rng([size, length])
     for options in configurations(length):

@@ -7,13 +7,11 @@ which takes many times longer.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 
 Levels = tuple[tuple[bool, bool], ...]  # for each vmap, the outermost first: which operands have its axis in front
 
@@ -22,19 +20,38 @@ class Products:
     """The three maps of one way to compute a convolution, from functions of (a, b, window, structure)."""
 
     def __init__(self, name: str, convolve: Callable, correlate: Callable, estimate: Callable) -> None:
-        y_of, x_of, k_of = (_primitive(f"{name}_{f.__name__}", f) for f in (convolve, correlate, estimate))
+        self._name, self._functions = name, (convolve, correlate, estimate)
+
+    @cached_property
+    def _primitives(self) -> tuple[Any, Any, Any]:
+        """The operations as JAX knows them, made when first needed: the import stays quick."""
+        from jax.interpreters import ad
+
+        y_of, x_of, k_of = (_primitive(f"{self._name}_{f.__name__}", f) for f in self._functions)
         ad.defbilinear(y_of, _transpose(k_of, 1, known_first=True), _transpose(x_of, 0, known_first=True))
         ad.defbilinear(x_of, _transpose(k_of, 1, known_first=False), _transpose(y_of, 0, known_first=True))
         ad.defbilinear(k_of, _transpose(x_of, 1, known_first=False), _transpose(y_of, 0, known_first=False))
-        self.convolve, self.correlate, self.estimate = (partial(_bind, p) for p in (y_of, x_of, k_of))
+        return y_of, x_of, k_of
+
+    def convolve(self, k: jax.Array, x: jax.Array, window: Any, structure: Any) -> jax.Array:
+        """Y = k * x."""
+        return _bind(self._primitives[0], k, x, window, structure)
+
+    def correlate(self, k: jax.Array, y: jax.Array, window: Any, structure: Any) -> jax.Array:
+        """X from k and y."""
+        return _bind(self._primitives[1], k, y, window, structure)
+
+    def estimate(self, x: jax.Array, y: jax.Array, window: Any, structure: Any) -> jax.Array:
+        """K from x and y."""
+        return _bind(self._primitives[2], x, y, window, structure)
 
 
-def _bind(primitive: Primitive, a: jax.Array, b: jax.Array, window: Any, structure: Any) -> jax.Array:
+def _bind(primitive: Any, a: jax.Array, b: jax.Array, window: Any, structure: Any) -> jax.Array:
     dtype = jnp.result_type(a, b)
     return primitive.bind(a.astype(dtype), b.astype(dtype), window=window, structure=structure, levels=())
 
 
-def _transpose(primitive: Primitive, side: int, known_first: bool) -> Callable:
+def _transpose(primitive: Any, side: int, known_first: bool) -> Callable:
     """The rule that applies `primitive` to the known operand (left, 0, or right, 1) and to the cotangent."""
 
     def rule(cotangent: Any, left: Any, right: Any, *, levels: Levels, **options: Any) -> Any:
@@ -49,7 +66,10 @@ def _transpose(primitive: Primitive, side: int, known_first: bool) -> Callable:
     return rule
 
 
-def _primitive(name: str, function: Callable) -> Primitive:
+def _primitive(name: str, function: Callable) -> Any:
+    from jax.extend.core import Primitive
+    from jax.interpreters import batching, mlir
+
     primitive = Primitive(name)
 
     def evaluate(a: jax.Array, b: jax.Array, *, window: Any, structure: Any, levels: Levels) -> jax.Array:
