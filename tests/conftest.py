@@ -1,4 +1,4 @@
-"""What every test runs under: strict rank promotion; 64 bits when JAX_ENABLE_X64 says so; compiled programs forgotten."""
+"""What every test runs under: strict rank promotion; 64 bits when JAX_ENABLE_X64 says so; bounded memory."""
 
 import itertools
 

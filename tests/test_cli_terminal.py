@@ -39,7 +39,12 @@ def test_interrupted(folder, capsys, monkeypatch):
 def run_on_a_terminal(arguments, interrupt_at=None):
     """Run the command with stderr on a pseudo-terminal; return its exit code and what it drew."""
     master, slave = pty.openpty()
-    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=slave)
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=slave,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's background ignores it
+    )
     os.close(slave)
     drawn, end = b"", time.monotonic() + 120
     while time.monotonic() < end:

@@ -41,7 +41,7 @@ def _reason(op: "Convolution") -> str:
     measured = remembered(op)
     if measured is not None:
         return "measured by `tune`: " + ", ".join(f"{name} {_time(cost)}" for name, cost in measured.items())
-    return "the least predicted time" if op.requested == "auto" else "asked for by `method`"
+    return choose(op._facts(), op.requested).reason
 
 
 def _predicted(facts: Facts) -> str:

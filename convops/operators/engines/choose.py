@@ -18,17 +18,25 @@ ENGINES: dict[str, Any] = {
 }
 
 
+WORTH_A_TRACE = 0.7, 100.0  # a structure may decide where it takes so much less: as a ratio, and in microseconds
+
+
 class Choice(NamedTuple):
-    """An engine and its structure, the predicted times in microseconds, and why others cannot be used."""
+    """An engine and its structure, the predicted times in microseconds, why others cannot be used, and why this one."""
 
     engine: str
     structure: Any
     costs: dict[str, float]
     unsuitable: dict[str, str]
+    reason: str
 
 
 def choose(facts: Facts, method: str = "auto", platform: str | None = None) -> Choice:
-    """Return the engine for a kernel: the one named, or the cheapest."""
+    """Return the engine for a kernel: the one named, or the cheapest.
+
+    What depends on the kernel's numbers (zeros, rank, symmetry) makes operators of one shape differ in structure, so
+    that jit traces them anew. It decides only where it saves enough.
+    """
     if method != "auto" and method not in ENGINES:
         raise ValueError(f"`method` is {method!r}; accepted are 'auto', {', '.join(map(repr, ENGINES))}")
     table = COSTS.get(platform or jax.default_backend(), COSTS["cpu"])
@@ -42,5 +50,18 @@ def choose(facts: Facts, method: str = "auto", platform: str | None = None) -> C
             unsuitable[name] = str(reason)
             continue
         costs[name] = engine.work(facts, structures[name]).cost(table)
-    chosen = min(costs, key=costs.__getitem__)
-    return Choice(chosen, structures[chosen], costs, unsuitable)
+    best = min(costs, key=costs.__getitem__)
+    if method != "auto":
+        return Choice(best, structures[best], costs, unsuitable, "asked for by `method`")
+    shaped = {name: cost for name, cost in costs.items() if name not in ("separable", "dct")}
+    whole = structures["stencil"]._replace(taps=None)
+    shaped["stencil"] = stencil.work(facts, whole).cost(table)
+    plain = min(shaped, key=shaped.__getitem__)
+    ratio, least = WORTH_A_TRACE
+    if costs[best] <= ratio * shaped[plain] and shaped[plain] - costs[best] >= least:
+        return Choice(best, structures[best], costs, unsuitable, "the least predicted time")
+    structure = whole if plain == "stencil" else structures[plain]
+    text = "the least predicted time"
+    if costs[best] < shaped[plain]:
+        text += f" by shapes alone: {best} would save too little to trace kernels of one shape apart"
+    return Choice(plain, structure, costs, unsuitable, text)
