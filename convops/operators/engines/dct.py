@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from .. import transforms
 from ..window import Window
 from .facts import Facts, Unsuitable
 from .work import Work
@@ -71,13 +72,5 @@ def work(facts: Facts, structure: None) -> Work:
 
 
 def _between(h: jax.Array, x: jax.Array, window: Window) -> jax.Array:
-    axes = tuple(range(-window.ndim, 0))
     h = h.reshape((1,) * (x.ndim - window.ndim) + h.shape)
-    return _parts(jax.scipy.fft.idctn, h * _parts(jax.scipy.fft.dctn, x, axes), axes)
-
-
-def _parts(transform, x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    """A real transform of the real and of the imaginary part."""
-    if jnp.iscomplexobj(x):
-        return lax.complex(*(transform(part, axes=axes, norm="ortho") for part in (x.real, x.imag)))
-    return transform(x, axes=axes, norm="ortho")
+    return transforms.filtered(x, h, "dct", tuple(range(x.ndim - window.ndim, x.ndim)), real=True)
