@@ -22,24 +22,24 @@ def plan(facts: Facts) -> None:
         raise Unsuitable("XLA convolves along at most 3 axes")
 
 
-def prepare(kernel: jax.Array, window: Window, structure: None, facts: Facts) -> None:
-    """Nothing is kept beside the kernel."""
-    del kernel, window, structure, facts
+def prepare(kernel: jax.Array, window: Window, structure: None, facts: Facts) -> jax.Array:
+    """Return the flipped kernel."""
+    del structure, facts
+    return jnp.flip(kernel, tuple(range(-window.ndim, 0)))
 
 
-def forward(kernel: jax.Array, data: None, x: jax.Array, window: Window, structure: None) -> jax.Array:
+def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, structure: None) -> jax.Array:
     """Convolve the trailing axes of `x`."""
-    del data, structure
+    del kernel, structure
     x = extend(x, window, window.extended)
     widths = [
         (0, 0) if e else (-low, high - n + 1)
         for e, low, high, n in zip(window.extended, window.low, window.high, window.signal, strict=True)
     ]
-    flipped = jnp.flip(kernel, tuple(range(-window.ndim, 0)))
-    return _convolved(flipped, x, widths, window, window.step)
+    return _convolved(data, x, widths, window, window.step)
 
 
-def adjoint(kernel: jax.Array, data: None, y: jax.Array, window: Window, structure: None) -> jax.Array:
+def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, structure: None) -> jax.Array:
     """Correlate with the conjugated kernel over the same window, then fold the extension back."""
     del data, structure
     y = padded(y, [(0, 0, s - 1) for s in window.step])
