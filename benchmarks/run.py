@@ -109,14 +109,18 @@ def run(options: Options) -> dict[str, Any]:
     grid = quick_grid() if options.quick else full_grid()
     grid = [point for point in grid if re.search(options.only, f"{point.family}: {point.name}")]
     rng, rows, begun = random.Random(options.seed), [], time.perf_counter()
+    order = rng.sample(range(len(grid)), len(grid))  # a run that is stopped has seen a fair part of the grid
     try:
-        for i, point in enumerate(grid):
+        for i, number in enumerate(order):
             start = time.perf_counter()
-            rows.append(measure_point(point, rivals, effort, rng))
+            rows.append(measure_point(grid[number], rivals, effort, rng))
             print(printed(rows[-1], f"[{i + 1}/{len(grid)}]", time.perf_counter() - start), flush=True)
+    except KeyboardInterrupt:
+        print(f"stopped: {len(rows)} of {len(grid)} points are reported")
     finally:
         for worker in rivals.workers.values():
             worker.stop()
+    rows = [row for _, row in sorted(zip(order, rows, strict=False), key=lambda pair: pair[0])]
     starts = cold_starts(options, rivals)
     results = {
         "quick": options.quick,
