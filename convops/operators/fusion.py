@@ -33,7 +33,7 @@ def product(left: "Convolution", right: "Convolution") -> "Convolution | None":
         stride=a.step,
         dilation=a.dilation,
     )
-    return build(kernel, window, right.in_shape, right.axes, method=_method(left, right))
+    return build(kernel, window, right.in_shape, right.axes, method=_method(left, right), strict=False)
 
 
 def total(left: "Convolution", right: "Convolution") -> "Convolution | None":
@@ -78,7 +78,7 @@ def gram(op: "Convolution") -> "Convolution | None":
         dilation=window.dilation,
     )
     facts = frozenset({"selfadjoint", "psd"})
-    return build(kernel, centred, op.in_shape, op.axes, method=op.requested, facts=facts)
+    return build(kernel, centred, op.in_shape, op.axes, method=op.requested, facts=facts, strict=False)
 
 
 def _open(a: Window, b: Window) -> bool:

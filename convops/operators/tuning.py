@@ -1,8 +1,10 @@
 """Measuring the engines on the spot, and keeping what was found."""
 
 import json
+import os
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import jax.numpy as jnp
 
 from .arrays import traced
 from .base import LinearOperator
-from .engines import ENGINES
+from .engines import ENGINES, able
 from .norms import scattered
 from .products import apply, apply_adjoint
 from .windowed import Convolution, rebuild
@@ -63,33 +65,45 @@ def tune(A: Any, *, file: Any = None, seconds: float = 0.2) -> Any:
     def tuned(part: Any) -> Any:
         if not isinstance(part, Convolution) or part.window.empty:
             return part
-        times = _FOUND.setdefault(_key(part), {}) or measured(part, seconds)
-        _FOUND[_key(part)] = times
-        return rebuild(part, part.kernel, method=min(times, key=times.__getitem__))
+        key = _key(part)
+        if key not in _FOUND:
+            _FOUND[key] = measured(part, seconds)
+        found = rebuild(part, part.kernel, method=_fastest(_FOUND[key]))
+        return replace(found, facts=part.facts, left_out=part.left_out)
 
     best = jax.tree.map(tuned, A, is_leaf=lambda part: isinstance(part, Convolution))
     if file is not None:
-        Path(file).write_text(json.dumps(_FOUND, indent=1))
+        _write(Path(file))
     return best
+
+
+def _fastest(times: Times) -> str:
+    return min(times, key=times.__getitem__)
+
+
+def _write(file: Path) -> None:
+    """Put the new file in the place of the old in one step: whoever reads meanwhile finds one of the two."""
+    whole = file.with_name(f"{file.name}.{os.getpid()}")
+    whole.write_text(json.dumps(_FOUND, indent=1))
+    whole.replace(file)
 
 
 def _read(file: Path) -> dict[str, Times]:
     """The times kept in a file, or a refusal of any other file."""
     try:
         found = json.loads(file.read_text())
-        return {str(key): {str(name): float(time) for name, time in times.items()} for key, times in found.items()}
+        times = {str(key): {name: float(each[name]) for name in ENGINES if name in each} for key, each in found.items()}
+        if not all(times.values()):
+            raise ValueError
+        return times
     except (ValueError, AttributeError, TypeError):
         raise ValueError(f"`file` is {str(file)!r}, which `tune` did not write; name another, or a new one") from None
 
 
 def measured(op: Convolution, seconds: float) -> Times:
     """Time the engines in turn, so that what disturbs one disturbs all."""
-    candidates = {}
-    for name in ENGINES:
-        try:
-            candidates[name] = rebuild(op, op.kernel, method=name)
-        except ValueError:
-            continue
+    facts = op._facts()
+    candidates = {name: rebuild(op, op.kernel, method=name) for name in ENGINES if able(facts, name)}
     x, y = (scattered(shape, jnp.promote_types(op.dtype, jnp.float32)) for shape in (op.in_shape, op.out_shape))
     for candidate in candidates.values():
         jax.block_until_ready((apply(candidate, x), apply_adjoint(candidate, y)))
@@ -106,7 +120,7 @@ def measured(op: Convolution, seconds: float) -> Times:
 def remembered(op: Convolution) -> Times | None:
     """What was measured for such a convolution, fastest first, where its engine is the fastest."""
     times = _FOUND.get(_key(op)) if op.requested != "auto" else None
-    if not times or min(times, key=times.__getitem__) != op.method:
+    if not times or _fastest(times) != op.method:
         return None
     return dict(sorted(times.items(), key=lambda item: item[1]))
 
@@ -116,4 +130,5 @@ def _key(op: Convolution) -> str:
     facts = op._facts()
     kind = jax.devices()[0].device_kind
     structure = (facts.taps, facts.terms and len(facts.terms), facts.even)
-    return f"{kind}, {op.in_shape}, {op.axes}, {op.kernel.shape}, {op.dtype}, {op.window}, {structure}"
+    shapes = f"{op.in_shape}, {op.axes}, {op.kernel.shape}, {'channels, ' * op.channels}{op.dtype}"
+    return f"{kind}, {shapes}, {op.window}, {structure}"

@@ -10,7 +10,7 @@ import numpy as np
 from . import fusion, window_matrix
 from .arrays import traced
 from .base import LinearOperator, Shape
-from .engines import ENGINES, choose, facts_of, separable
+from .engines import ENGINES, able, choose, facts_of, separable
 from .engines.facts import Facts
 from .explaining import explanation
 from .norms import convolution_norm
@@ -136,12 +136,19 @@ def build(
     method: str = "auto",
     rank: Any = None,
     facts: frozenset[str] = frozenset(),
+    strict: bool = True,
 ) -> Convolution:
-    """Return the operator of a window, with its engine chosen and prepared."""
+    """Return the operator of a window, with its engine chosen and prepared.
+
+    A method that cannot compute the kernel is refused, or, without `strict`, left to ``auto``: a kernel made from
+    another may have lost what an engine asks for (its numbers under jit, its symmetry, its rank).
+    """
     left_out = None
     if rank is not None:
         kernel, left_out = _truncated(kernel, window, channels, method, rank)
     known = facts_of(kernel, window, _carried(in_shape, axes, channels))
+    if not strict and not able(known, method):
+        method = "auto"
     choice = choose(known, method)
     wide = kernel.astype(jnp.promote_types(kernel.dtype, jnp.float32))
     out = list(in_shape)
@@ -186,6 +193,7 @@ def rebuild(op: Convolution, kernel: jax.Array, window: Window | None = None, me
         op.axes,
         channels=op.channels,
         method=op.requested if method is None else method,
+        strict=False,
     )
 
 

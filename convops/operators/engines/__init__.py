@@ -9,5 +9,6 @@ then signals have the channel axis first. A new engine is a new file here and a 
 
 from . import separable as separable
 from .choose import ENGINES as ENGINES
+from .choose import able as able
 from .choose import choose as choose
 from .facts import facts_of as facts_of

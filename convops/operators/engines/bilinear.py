@@ -34,15 +34,15 @@ class Products:
         return y_of, x_of, k_of
 
     def convolve(self, k: jax.Array, x: jax.Array, window: Any, structure: Any) -> jax.Array:
-        """Y = k * x."""
+        """Return the convolution of k and x."""
         return _bind(self._primitives[0], k, x, window, structure)
 
     def correlate(self, k: jax.Array, y: jax.Array, window: Any, structure: Any) -> jax.Array:
-        """X from k and y."""
+        """Return the part of <y, k * x> that x meets."""
         return _bind(self._primitives[1], k, y, window, structure)
 
     def estimate(self, x: jax.Array, y: jax.Array, window: Any, structure: Any) -> jax.Array:
-        """K from x and y."""
+        """Return the part of <y, k * x> that k meets."""
         return _bind(self._primitives[2], x, y, window, structure)
 
 

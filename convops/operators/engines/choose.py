@@ -17,8 +17,8 @@ ENGINES: dict[str, Any] = {
     "xla": xla,
 }
 
-
-WORTH_A_TRACE = 0.7, 100.0  # a structure may decide where it takes so much less: as a ratio, and in microseconds
+# a structure may decide where it takes at most such a part of the time, and saves so many microseconds
+WORTHWHILE, LEAST_SAVING = 0.7, 100.0
 
 
 class Choice(NamedTuple):
@@ -57,11 +57,21 @@ def choose(facts: Facts, method: str = "auto", platform: str | None = None) -> C
     whole = structures["stencil"]._replace(taps=None)
     shaped["stencil"] = stencil.work(facts, whole).cost(table)
     plain = min(shaped, key=shaped.__getitem__)
-    ratio, least = WORTH_A_TRACE
-    if costs[best] <= ratio * shaped[plain] and shaped[plain] - costs[best] >= least:
+    if costs[best] <= WORTHWHILE * shaped[plain] and shaped[plain] - costs[best] >= LEAST_SAVING:
         return Choice(best, structures[best], costs, unsuitable, "the least predicted time")
     structure = whole if plain == "stencil" else structures[plain]
     text = "the least predicted time"
     if costs[best] < shaped[plain]:
         text += f" by shapes alone: {best} would save too little to trace kernels of one shape apart"
     return Choice(plain, structure, costs, unsuitable, text)
+
+
+def able(facts: Facts, method: str) -> bool:
+    """Whether an engine, or ``auto``, can compute the convolution."""
+    if method == "auto":
+        return True
+    try:
+        ENGINES[method].plan(facts)
+    except Unsuitable:
+        return False
+    return True

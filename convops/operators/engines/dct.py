@@ -8,10 +8,8 @@ import math
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax import lax
 
-from .. import transforms
+from .. import cosine, transforms
 from ..window import Window
 from .facts import Facts, Unsuitable
 from .work import Work
@@ -33,14 +31,7 @@ def plan(facts: Facts) -> None:
 def prepare(kernel: jax.Array, window: Window, structure: None, facts: Facts) -> jax.Array:
     """Return the eigenvalues h."""
     del structure, facts
-    h = kernel
-    for axis in range(window.ndim):
-        n, d, origin = window.signal[axis], window.dilation[axis], window.origin[axis]
-        cosines = np.cos(np.pi * np.outer(np.arange(n), d * (np.arange(window.kernel[axis]) - origin)) / n)
-        h = jnp.moveaxis(
-            jnp.tensordot(jnp.asarray(cosines, kernel.dtype), h, (1, axis), precision=lax.Precision.HIGHEST), 0, axis
-        )
-    return h
+    return cosine.eigenvalues(kernel, window)
 
 
 def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, structure: None) -> jax.Array:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import cosine
 from ..arrays import traced
 from ..window import Window
 
@@ -88,10 +89,8 @@ class Facts:
     @cached_property
     def even(self) -> bool:
         """Whether the kernel is known to be symmetric about its origin along every axis, to rounding."""
-        if self.numbers is None or self.channels is not None:
-            return False
-        slack = 2 * self.rounding * np.max(np.abs(self.numbers))
-        return all(_even(self.numbers, a, o, slack) for a, o in enumerate(self.window.origin))
+        known = self.numbers is not None and self.channels is None
+        return known and cosine.even(self.numbers, self.window.origin)
 
 
 def facts_of(kernel: Any, window: Window, carried: int = 1) -> Facts:
@@ -131,12 +130,3 @@ def _nearly_low_rank(matrix: np.ndarray, tolerance: float, most: int) -> bool:
         i, j = np.unravel_index(np.argmax(np.abs(rest)), rest.shape)
         rest -= np.outer(rest[:, j], rest[i]) / rest[i, j]
     return bool(np.linalg.norm(rest) <= enough)
-
-
-def _even(kernel: np.ndarray, axis: int, origin: int, slack: float) -> bool:
-    """Whether k[o + j] = k[o - j] along an axis, taps beyond the kernel being zero."""
-    k = np.moveaxis(kernel, axis, 0)
-    arm = max(origin, len(k) - 1 - origin)
-    wide = np.zeros((2 * arm + 1, *k.shape[1:]), k.dtype)
-    wide[arm - origin : arm - origin + len(k)] = k
-    return bool(np.all(np.abs(wide - wide[::-1]) <= slack))
