@@ -12,7 +12,7 @@ COSTS: dict[str, dict[str, float]] = {
         "taps": 0.0304,
         "transforms": 0.208,
         "lone_transforms": 0.509,
-        "products": 0.0091,
+        "products": 0.0155,
         "mixes": 4.5,
         "patches": 0.394,
     },

@@ -68,7 +68,7 @@ def work(facts: Facts, structure: None) -> Work:
     return Work(
         calls=4,
         bytes=4 * outputs * (into + out) * facts.itemsize,
-        patches=outputs * (facts.size * into + 55) * parts,
+        patches=outputs * (facts.size * into / (1 + into / 6) + 55) * parts,  # channels share what gathering costs
         products=outputs * facts.size * into * out * parts,
     )
 
