@@ -14,6 +14,7 @@ from .base import LinearOperator, Shape
 from .blocks import vstack
 from .engines import stencil
 from .pytree import static
+from .transforms import axes_of
 from .window import Window, integer, make_window, per_axis, shape_of
 
 KINDS = {  # kernel (as a convolution has it) and the index that lies on the output sample
@@ -113,14 +114,16 @@ def difference(shape: Any, axis: int = -1, *, kind: str = "forward", boundary: s
     return _fixed(taps, shape, (number,), (len(kernel),), (boundary,), (origin,), bound)
 
 
-def gradient(shape: Any, boundary: Any = "symmetric") -> LinearOperator:
-    """Return the gradient: forward differences along each axis, stacked in front, ``shape -> (ndim, *shape)``.
+def gradient(shape: Any, boundary: Any = "symmetric", *, axes: Any = None) -> LinearOperator:
+    """Return the gradient: forward differences along each axis, stacked in front, ``shape -> (len(axes), *shape)``.
 
     Parameters
     ----------
     shape : int or tuple of int
     boundary : str or tuple of str
         As in `convolution`, one for all axes or one an axis; with ``symmetric`` the last difference is zero.
+    axes : int or tuple of int, optional
+        The axes to take differences along; all of them by default.
 
     Examples
     --------
@@ -134,12 +137,13 @@ def gradient(shape: Any, boundary: Any = "symmetric") -> LinearOperator:
       [1. 3. 0.]]]
     """
     shape = shape_of(shape)
-    names = per_axis(boundary, len(shape), "boundary")
-    return vstack([difference(shape, a, boundary=name) for a, name in enumerate(names)])
+    axes = axes_of(axes, len(shape))
+    names = per_axis(boundary, len(axes), "boundary")
+    return vstack([difference(shape, a, boundary=name) for a, name in zip(axes, names, strict=True)])
 
 
-def laplacian(shape: Any, boundary: Any = "symmetric") -> LinearOperator:
-    """Return the Laplacian, the sum of second differences x[i+1] - 2 x[i] + x[i-1] along every axis.
+def laplacian(shape: Any, boundary: Any = "symmetric", *, axes: Any = None) -> LinearOperator:
+    """Return the Laplacian, the sum of second differences x[i+1] - 2 x[i] + x[i-1] along every axis, or some `axes`.
 
     >>> import convops as co
     >>> print(co.laplacian(3).as_matrix())
@@ -148,14 +152,15 @@ def laplacian(shape: Any, boundary: Any = "symmetric") -> LinearOperator:
      [ 0.  1. -1.]]
     """
     shape = shape_of(shape)
-    ndim = len(shape)
+    axes = axes_of(axes, len(shape))
+    ndim, sizes = len(axes), [shape[a] for a in axes]
     taps = {(1,) * ndim: -2.0 * ndim}
     for axis, place in itertools.product(range(ndim), (0, 2)):
         taps[tuple(place if a == axis else 1 for a in range(ndim))] = 1.0
     names = per_axis(boundary, ndim, "boundary")
-    make_window(shape, (3,) * ndim, boundary=names)  # refuses an unknown boundary
-    bound = sum(_bound((1.0, -2.0, 1.0), 1, n, name) for n, name in zip(shape, names, strict=True))
-    return _fixed(taps, shape, tuple(range(ndim)), (3,) * ndim, names, (1,) * ndim, bound)
+    make_window(tuple(sizes), (3,) * ndim, boundary=names)  # refuses an unknown boundary
+    bound = sum(_bound((1.0, -2.0, 1.0), 1, n, name) for n, name in zip(sizes, names, strict=True))
+    return _fixed(taps, shape, axes, (3,) * ndim, names, (1,) * ndim, bound)
 
 
 def _fixed(taps: Any, shape: Shape, axes: Any, kernel: Any, boundary: Any, origin: Any, bound: float) -> Difference:

@@ -104,10 +104,18 @@ class KroneckerSVD:
         return self.filtered(b, jnp.where(keep, values / jnp.where(keep, values**2 + weight, 1), 0))
 
     def _filtered(self, b: jax.Array, gain: jax.Array) -> jax.Array:
+        return self.backward(gain * self.forward(b))
+
+    def forward(self, b: jax.Array) -> jax.Array:
+        """Return U^H b for one array of ``out_shape``, on the grid of the singular values."""
         x = b.reshape([u.shape[0] for u in self.left])
         for axis, u in enumerate(self.left):
             x = _along(jnp.conj(u).T, x, axis)
-        x = gain * x
+        return x
+
+    def backward(self, coefficients: jax.Array) -> jax.Array:
+        """Return V c for coefficients on the grid of the singular values."""
+        x = coefficients
         for axis, v in enumerate(self.right):
             x = _along(jnp.conj(v).T, x, axis)
         return x.reshape(self.in_shape)

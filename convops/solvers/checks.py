@@ -26,14 +26,14 @@ def data_of(A: LinearOperator, b: Any) -> tuple[jax.Array, bool]:
     return b.reshape(A.out_shape), flat
 
 
-def start_of(A: LinearOperator, x0: Any, dtype: Any) -> jax.Array:
-    """Return the first iterate in ``in_shape``: zeros unless given."""
+def start_of(A: LinearOperator, x0: Any, dtype: Any, name: str = "x0") -> jax.Array:
+    """Return the first iterate (or another array of ``in_shape``): zeros unless given."""
     if x0 is None:
         return jnp.zeros(A.in_shape, dtype)
-    finite(x0, "x0")
-    x0 = as_inexact(x0, "x0")
+    finite(x0, name)
+    x0 = as_inexact(x0, name)
     if x0.shape not in (A.in_shape, (math.prod(A.in_shape),)):
-        raise ValueError(f"`x0` has shape {x0.shape}; A maps from {A.in_shape}: give that or a flat vector")
+        raise ValueError(f"`{name}` has shape {x0.shape}; A maps from {A.in_shape}: give that or a flat vector")
     return x0.reshape(A.in_shape).astype(dtype)
 
 

@@ -41,6 +41,8 @@ class Solution:
         The regularisation weight that was used.
     code : Array of int
         Why it ended, as a number; `status` says it in words.
+    selection : Selection or None
+        How an automatic weight was chosen: the weights looked at, the rule's values, and ``warnings``.
     """
 
     x: jax.Array
@@ -51,6 +53,7 @@ class Solution:
     history: dict[str, jax.Array]
     code: jax.Array
     weight: Any = field(default=None)
+    selection: Any = field(default=None)
 
     @property
     def status(self) -> Any:

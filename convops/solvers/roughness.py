@@ -1,0 +1,33 @@
+"""The operator L of a regularisation term, by name: with the axes and the boundary of the blur it goes with."""
+
+from typing import Any
+
+from ..operators.algebra import Composition
+from ..operators.base import LinearOperator
+from ..operators.blocks import VerticalStack
+from ..operators.differences import gradient, laplacian
+from ..operators.elementary import identity
+from ..operators.windowed import Convolution
+
+NAMED = {"identity": None, "gradient": gradient, "laplacian": laplacian}
+
+
+def roughness(A: LinearOperator, L: Any) -> LinearOperator:
+    """The operator that None (the identity) or a name stands for; an operator is checked to fit."""
+    if L is None or L == "identity":
+        return identity(A.in_shape)
+    if isinstance(L, str) and L in NAMED:
+        first = _first(A)
+        boundary = "wrap" if "circulant" in first.tags else "symmetric"
+        return NAMED[L](A.in_shape, boundary, axes=first.axes if isinstance(first, Convolution) else None)
+    if isinstance(L, LinearOperator) and L.in_shape == A.in_shape:
+        return L
+    names = ", ".join(map(repr, NAMED))
+    raise ValueError(f"`L` must be an operator on {A.in_shape}, what A acts on, or one of {names}; got {L!r}")
+
+
+def _first(A: LinearOperator) -> LinearOperator:
+    """The part of A that meets x first."""
+    if isinstance(A, Composition):
+        return _first(A.factors[-1])
+    return _first(A.blocks[0]) if isinstance(A, VerticalStack) else A

@@ -1,0 +1,204 @@
+"""Least squares that a transform takes apart, coefficient by coefficient.
+
+With ``A = U diag(s) V^H``, U and V unitary (from the FFT, the DCT-II, or the SVDs of Kronecker factors), and
+``L^H L = V diag(d) V^H``, the minimiser of 1/2 norm(A x - b)^2 + weight/2 norm(L x)^2 has the coefficients
+``s beta / (s^2 + weight d)`` with beta = U^H b. Operators h_i stacked on one V act as s^2 = sum |h_i|^2 and
+s beta = sum conj(h_i) b_i.
+"""
+
+import math
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..operators import transforms
+from ..operators.arrays import traced
+from ..operators.base import LinearOperator
+from ..operators.blocks import Kronecker, VerticalStack
+from ..operators.elementary import Identity
+from ..operators.separation import KroneckerSVD, kronecker_svd, separated
+from ..operators.spectral import Symbol, gram_symbol, symbol
+from ..operators.windowed import Convolution
+
+LARGEST_SVD = 1024  # sides of the matrices whose SVD is cheaper than conjugate gradients
+
+
+class Coefficients(NamedTuple):
+    """A least-squares problem as one scalar problem a coefficient; the arrays broadcast against each other."""
+
+    square: jax.Array  # eigenvalues s^2 of A^H A
+    rough: jax.Array  # eigenvalues d of L^H L
+    rhs: jax.Array  # A^H b: s beta
+    power: jax.Array  # |beta|^2
+    count: jax.Array  # coefficients that each stands for: 2 where a real transform keeps one of a conjugate pair
+    outside: jax.Array  # energy of the data that no x reaches
+    beyond: jax.Array  # how many more data than coefficients there are
+
+    @property
+    def complex(self) -> bool:
+        """Whether the coefficients are complex, so that those of white noise are circular."""
+        return jnp.iscomplexobj(self.rhs)
+
+
+class Transform(NamedTuple):
+    """V: the FFT, scaled to be unitary, or the DCT-II, along some axes of arrays of one shape."""
+
+    name: str
+    axes: tuple[int, ...]
+    shape: tuple[int, ...]
+    real: bool
+
+    def forward(self, x: jax.Array) -> jax.Array:
+        """V^H x."""
+        return transforms.forward(x, self.name, self.axes, self.real) / self._scale
+
+    def backward(self, coefficients: jax.Array) -> jax.Array:
+        """V c."""
+        sizes = tuple(self.shape[a] for a in self.axes)
+        return transforms.backward(coefficients * self._scale, self.name, self.axes, sizes, self.real)
+
+    def kept(self, values: jax.Array) -> jax.Array:
+        """What a transform of real data keeps of values on the full grid."""
+        return transforms.half(values, self.axes) if self._halved else values
+
+    @property
+    def count(self) -> jax.Array:
+        """How many coefficients each that is kept stands for."""
+        if not self._halved:
+            return jnp.ones((), int)
+        n = self.shape[self.axes[-1]]
+        twice = jnp.full(n // 2 + 1, 2).at[0].set(1)
+        twice = twice.at[n // 2].set(1) if n % 2 == 0 else twice
+        return twice.reshape([-1 if a == self.axes[-1] else 1 for a in range(len(self.shape))])
+
+    @property
+    def _halved(self) -> bool:
+        return self.real and self.name == "fft" and bool(self.axes)
+
+    @property
+    def _scale(self) -> float:
+        return math.sqrt(math.prod(self.shape[a] for a in self.axes)) if self.name == "fft" else 1.0
+
+
+def shared(A: LinearOperator, L: LinearOperator, real: bool) -> Transform | KroneckerSVD | None:
+    """What makes A and L^H L diagonal, or None where nothing is known to."""
+    blocks = A.blocks if isinstance(A, VerticalStack) else (A,)
+    concrete = not any(map(traced, jax.tree.leaves((A, L))))
+    for name in transforms.NAMES if concrete else ("fft",):
+        known = [*(_axes(symbol, block, name) for block in blocks), _axes(gram_symbol, L, name)]
+        if all(axes is not None for axes in known):
+            axes = frozenset().union(*known)  # type: ignore[arg-type]
+            return Transform(name, tuple(sorted(axes)), A.in_shape, real)
+    return kronecker_svd(A) if concrete and isinstance(L, Identity) and _small_product(A) else None
+
+
+def _axes(function: Any, op: LinearOperator, name: str) -> frozenset[int] | None:
+    """The axes along which a transform diagonalises an operator; the numbers are looked at by the DCT-II alone."""
+    found: list[Symbol | None] = []
+
+    def values(op: LinearOperator) -> jax.Array | None:
+        found.append(function(op, name))
+        return None if found[-1] is None else found[-1].values
+
+    if name == "fft":
+        jax.eval_shape(values, op)
+    else:
+        values(op)
+    return None if found[-1] is None else found[-1].axes
+
+
+def _small_product(A: LinearOperator) -> bool:
+    """Whether A is a Kronecker product of matrices that are small enough to decompose."""
+    if max((*A.in_shape, *A.out_shape)) > LARGEST_SVD or 0 in A.out_shape:
+        return False
+    if isinstance(A, Kronecker):
+        return True
+    if not isinstance(A, Convolution) or A.channels:
+        return False
+    try:
+        separated(A)
+    except ValueError:
+        return False
+    return True
+
+
+def coefficients(A: LinearOperator, L: LinearOperator, b: jax.Array, basis: Transform | KroneckerSVD) -> Coefficients:
+    """The data, A and L in the basis that `shared` found."""
+    if isinstance(basis, KroneckerSVD):
+        return _by_svd(basis, b)
+    if basis.name == "fft":
+        return _by_fft(A, L, b, basis)
+    return _combined(*_symbols(A, L, basis), b, basis)
+
+
+@partial(jax.jit, static_argnames="basis")
+def _by_fft(A: LinearOperator, L: LinearOperator, b: jax.Array, basis: Transform) -> Coefficients:
+    return _combined(*_symbols(A, L, basis), b, basis)
+
+
+def _symbols(A: LinearOperator, L: LinearOperator, basis: Transform) -> tuple[list[jax.Array], jax.Array]:
+    blocks = A.blocks if isinstance(A, VerticalStack) else (A,)
+    found = [symbol(block, basis.name) for block in blocks]
+    penalty = gram_symbol(L, basis.name)
+    assert penalty is not None
+    return [basis.kept(_full(part.values, basis)) for part in found if part is not None], basis.kept(
+        _full(jnp.real(penalty.values), basis)
+    )
+
+
+def _full(values: jax.Array, basis: Transform) -> jax.Array:
+    """Values along all axes of the transform, also where they do not vary."""
+    sizes = [n if a in basis.axes else values.shape[a] for a, n in enumerate(basis.shape)]
+    return jnp.broadcast_to(values, sizes)
+
+
+@partial(jax.jit, static_argnames="basis")
+def _combined(blocks: list[jax.Array], rough: jax.Array, b: jax.Array, basis: Transform) -> Coefficients:
+    """The coefficients of one observation, or of several of one scene."""
+    H = [transforms.precise(h, b.dtype) for h in blocks]
+    data = [basis.forward(part) for part in b.reshape(-1, *basis.shape)]
+    square = _total([jnp.real(h * jnp.conj(h)) for h in H])
+    rhs = _total([jnp.conj(h) * y for h, y in zip(H, data, strict=True)])
+    energy = _total([jnp.real(y * jnp.conj(y)) for y in data])
+    seen = square > 0
+    power = jnp.where(seen, jnp.real(rhs * jnp.conj(rhs)) / jnp.where(seen, square, 1), 0)
+    rest = energy - power if len(data) > 1 else jnp.where(seen, 0, energy)
+    count = jnp.broadcast_to(basis.count, rhs.shape)
+    outside = jnp.sum(count * jnp.maximum(rest, 0))
+    beyond = jnp.asarray((len(data) - 1) * math.prod(basis.shape))
+    return Coefficients(square, rough.astype(square.dtype), rhs, power, count, outside, beyond)
+
+
+def _total(parts: list[jax.Array]) -> jax.Array:
+    return sum(parts[1:], parts[0])
+
+
+@jax.jit
+def _by_svd(svd: KroneckerSVD, b: jax.Array) -> Coefficients:
+    values = svd.singular_values
+    beta = svd.forward(b)
+    power = jnp.real(beta * jnp.conj(beta))
+    outside = jnp.maximum(jnp.real(jnp.sum(jnp.conj(b) * b)) - jnp.sum(power), 0)
+    beyond = jnp.asarray(b.size - beta.size)
+    ones = jnp.ones_like(values)
+    outside = jnp.where(beyond > 0, outside, 0)  # a square U reaches everything
+    return Coefficients(values**2, ones, values * beta, power, ones.astype(int), outside, beyond)
+
+
+def residual_factor(problem: Coefficients, weight: jax.Array, iterations: int = 1) -> jax.Array:
+    """1 - phi: the part of each coefficient of the data that stays in the residual."""
+    penalty = weight * problem.rough
+    denominator = problem.square + penalty
+    safe = jnp.where(denominator > 0, denominator, 1)
+    return jnp.where(denominator > 0, penalty / safe, 1) ** iterations
+
+
+def solved(problem: Coefficients, weight: jax.Array, iterations: int = 1) -> jax.Array:
+    """Coefficients of the (iterated) Tikhonov solution; zero where A and L both vanish."""
+    denominator = problem.square + weight * problem.rough
+    safe = jnp.where(denominator > 0, denominator, 1)
+    gain = jnp.where(denominator > 0, 1 / safe, 0)
+    t = residual_factor(problem, weight)
+    return problem.rhs * gain * sum(t**j for j in range(iterations))
