@@ -67,7 +67,9 @@ def choose(problem: Coefficients, rule: str, noise: jax.Array, iterations: int =
     """Return the weight and how it was chosen; the weight has derivatives, by the implicit function theorem."""
     span = jnp.max(problem.square) / jnp.max(problem.rough)
     span = jnp.where(jnp.isfinite(span) & (span > 0), span, 1)
-    grid = jnp.log(jax.lax.stop_gradient(span)) + jnp.linspace(np.log(RANGE[0]), np.log(RANGE[1]), GRID, dtype=span.dtype)
+    grid = jnp.log(jax.lax.stop_gradient(span)) + jnp.linspace(
+        np.log(RANGE[0]), np.log(RANGE[1]), GRID, dtype=span.dtype
+    )
     criterion = partial(CRITERIA[rule], problem, noise, iterations)
     u, values, at_edge = minimised(criterion, grid)
     weight = jnp.exp(u)

@@ -9,6 +9,7 @@ from jax import lax
 
 from ..window import Window
 from .fourier import fast_length
+from .overlap import block_length, overlapping
 from .slicing import padded, strided
 
 DIRECT_TAPS = 9  # each tap is a sum over the whole signal, which XLA does not fuse
@@ -49,8 +50,10 @@ def _tap_by_tap(e: jax.Array, y: jax.Array, window: Window) -> jax.Array:
 
 def _by_transform(e: jax.Array, y: jax.Array, window: Window) -> jax.Array:
     """Cross-correlate: c[j] = sum_n e[n + j] u[n], u[step i] = y[i], at the lags j = L - 1 - d m."""
-    lengths, axes = [fast_length(n) for n in e.shape[2:]], tuple(range(2, e.ndim))
     u = padded(y, [(0, 0, s - 1) for s in window.step])
+    if window.ndim == 1:
+        e, u = _in_blocks(e, u, window.length[0])
+    lengths, axes = [fast_length(n) for n in e.shape[2:]], tuple(range(2, e.ndim))
     real = not jnp.iscomplexobj(e)
     forth, back = (jnp.fft.rfftn, jnp.fft.irfftn) if real else (jnp.fft.fftn, jnp.fft.ifftn)
     spectrum, other = forth(e, lengths, axes), jnp.conj(forth(jnp.conj(u), lengths, axes))
@@ -61,3 +64,12 @@ def _by_transform(e: jax.Array, y: jax.Array, window: Window) -> jax.Array:
     lags = back(product, lengths, axes)
     lags = lax.slice(lags, [0] * lags.ndim, [*lags.shape[:2], *window.length])
     return jnp.flip(lags, axes)[(..., *(slice(None, None, d) for d in window.dilation))]
+
+
+def _in_blocks(e: jax.Array, u: jax.Array, length: int) -> tuple[jax.Array, jax.Array]:
+    """Signals of one axis in blocks short enough for the cache, each e reaching as far as the lags beyond its u."""
+    n, block = u.shape[-1], block_length(length, u.shape[-1])
+    rows = overlapping(e, 0, n, length - 1, block)
+    hop = block - length + 1
+    parts = padded(u, [(0, rows.shape[-2] * hop - n, 0)]).reshape(*u.shape[:-1], -1, hop)
+    return rows.reshape(len(e), -1, block), parts.reshape(len(u), -1, hop)

@@ -89,8 +89,9 @@ class Facts:
     @cached_property
     def even(self) -> bool:
         """Whether the kernel is known to be symmetric about its origin along every axis, to rounding."""
-        known = self.numbers is not None and self.channels is None
-        return known and cosine.even(self.numbers, self.window.origin)
+        if self.numbers is None or self.channels is not None:
+            return False
+        return cosine.even(self.numbers, self.window.origin)
 
 
 def facts_of(kernel: Any, window: Window, carried: int = 1) -> Facts:

@@ -33,11 +33,11 @@ def plan(facts: Facts) -> Structure:
     window = facts.window
     if window.ndim != 1 or facts.channels is not None:
         raise Unsuitable("overlap-save is for kernels that act on one axis, without channels")
-    return Structure(_length(window.length[0], window.reach[0] + 1))
+    return Structure(block_length(window.length[0], window.reach[0] + 1))
 
 
 @lru_cache(maxsize=1024)
-def _length(kernel: int, outputs: int) -> int:
+def block_length(kernel: int, outputs: int) -> int:
     """The power of two with the least work, F (log2 F + 5) a block, the 5 for reading and writing."""
     least = max(2 ** math.ceil(math.log2(kernel + 1)), 256)
     lengths = [least]
@@ -60,7 +60,7 @@ def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, st
         real, imag = (forward(kernel, data, part, window, structure) for part in (x.real, x.imag))
         return lax.complex(real, imag)
     head, outputs = window.length[0] - 1, window.reach[0] + 1
-    blocks = _blocks(extend(x, window, window.extended), window.offset[0] - head, outputs, head, structure.length)
+    blocks = overlapping(extend(x, window, window.extended), window.offset[0] - head, outputs, head, structure.length)
     y = _filtered(blocks, data, kernel, structure.length)[..., head:]
     y = y.reshape(*y.shape[:-2], -1)
     return lax.slice_in_dim(y, 0, outputs, window.step[0], axis=-1)
@@ -73,7 +73,7 @@ def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, st
         return lax.complex(real, imag)
     head, source = window.length[0] - 1, window.source[0]
     spread = padded(y, [(0, 0, window.step[0] - 1)])
-    blocks = _blocks(spread, -window.offset[0], source, head, structure.length)
+    blocks = overlapping(spread, -window.offset[0], source, head, structure.length)
     x = _filtered(blocks, jnp.conj(data), kernel, structure.length)[..., : structure.length - head]
     x = lax.slice_in_dim(x.reshape(*x.shape[:-2], -1), 0, source, axis=-1)
     return fold(x, window, window.extended)
@@ -100,7 +100,7 @@ def work(facts: Facts, structure: Structure) -> Work:
     )
 
 
-def _blocks(x: jax.Array, begin: int, outputs: int, head: int, length: int) -> jax.Array:
+def overlapping(x: jax.Array, begin: int, outputs: int, head: int, length: int) -> jax.Array:
     """Samples from `begin` on (zeros beyond the ends) as overlapping rows, each `head` longer than the hop."""
     hop = length - head
     count, extra = math.ceil(outputs / hop), math.ceil(head / hop)
