@@ -39,8 +39,12 @@ from .operators.tuning import tune as tune
 from .operators.wavelets import wavelet as wavelet
 from .solvers.gradient import gradient_descent as gradient_descent
 from .solvers.krylov import cgls as cgls
+from .solvers.lsmr import lsmr as lsmr
+from .solvers.lsqr import lsqr as lsqr
 from .solvers.noise import noise_level as noise_level
 from .solvers.selection import Selection as Selection
+from .solvers.selfadjoint import cg as cg
+from .solvers.selfadjoint import minres as minres
 from .solvers.solution import Solution as Solution
 from .solvers.tikhonov import tikhonov as tikhonov
 

@@ -8,27 +8,18 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
-from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
-from .iterate import Progress, solve
-from .solution import CONVERGED, INEXACT, NONFINITE, RUNNING, Solution
-
-
-class LeastSquares(NamedTuple):
-    """min norm(A x - b)^2 + damp^2 norm(x)^2, from x0, with absolute thresholds for the two stopping tests."""
-
-    A: LinearOperator
-    b: jax.Array
-    x0: jax.Array
-    damp: jax.Array
-    residual: jax.Array
-    gradient: jax.Array
+from .checks import inner, length
+from .iterate import Progress
+from .least_squares import LeastSquares, minimised
+from .solution import CONVERGED, INDEFINITE, NONFINITE, RUNNING, Solution
 
 
 class CglsState(NamedTuple):
     x: jax.Array
     r: jax.Array
     p: jax.Array
-    gamma: jax.Array  # norm(s)^2 with s = A^H r - damp^2 x
+    gamma: jax.Array  # <s, P s> with s = A^H r - damp^2 x
+    gradient: jax.Array  # norm(s)
     failed: jax.Array
 
 
@@ -39,8 +30,9 @@ class Cgls:
     def init(self, problem: LeastSquares) -> CglsState:
         r = problem.b - problem.A._matvec(problem.x0)
         s = problem.A._rmatvec(r) - problem.damp**2 * problem.x0
-        gamma = inner(s, s)
-        return CglsState(problem.x0, r, s, gamma, ~jnp.isfinite(gamma))
+        p = problem.precondition(s)
+        gamma = inner(s, p)
+        return CglsState(problem.x0, r, p, gamma, length(s), ~jnp.isfinite(gamma))
 
     def step(self, problem: LeastSquares, state: CglsState) -> CglsState:
         A, damp = problem.A, problem.damp
@@ -51,18 +43,18 @@ class Cgls:
         x = state.x + alpha * state.p
         r = state.r - alpha * jnp.where(fine, q, 0)
         s = A._rmatvec(r) - damp**2 * x
-        gamma = inner(s, s)
+        z = problem.precondition(s)
+        gamma = inner(s, z)
         fine = fine & jnp.isfinite(gamma)
-        p = s + gamma / jnp.where(state.gamma > 0, state.gamma, 1) * state.p
-        return CglsState(x, r, p, gamma, ~fine)
+        p = z + gamma / jnp.where(state.gamma > 0, state.gamma, 1) * state.p
+        return CglsState(x, r, p, gamma, length(s), ~fine)
 
     def done(self, problem: LeastSquares, state: CglsState) -> jax.Array:
-        small = (length(state.r) <= problem.residual) | (jnp.sqrt(state.gamma) <= problem.gradient)
+        small = (length(state.r) <= problem.residual) | (state.gradient <= problem.gradient)
         return jnp.where(state.failed, NONFINITE, jnp.where(small, CONVERGED, RUNNING))
 
     def report(self, problem: LeastSquares, state: CglsState) -> dict[str, jax.Array]:
-        del problem
-        return {"residual_norm": length(state.r), "gradient_norm": jnp.sqrt(state.gamma)}
+        return problem.told(state.x, length(state.r), state.gradient)
 
 
 def cgls(
@@ -71,6 +63,8 @@ def cgls(
     *,
     damp: Any = 0.0,
     x0: Any = None,
+    preconditioner: LinearOperator | None = None,
+    truth: Any = None,
     rtol: Any = None,
     atol: Any = 0.0,
     max_steps: int = 1000,
@@ -88,6 +82,11 @@ def cgls(
         Damping, as in `scipy.sparse.linalg.lsqr`.
     x0 : array, optional
         First iterate; zeros by default.
+    preconditioner : LinearOperator, optional
+        Selfadjoint and positive, near (A^H A + damp^2)^-1.
+    truth : array, optional
+        What x should be: ``history["error"]`` is then norm(x - truth) / norm(truth), which tells the step at which the
+        iterates begin to fit the noise.
     rtol, atol : float
         Stop when norm(r) <= max(rtol norm(b), atol) with r = b - A x, or when norm(A^H r - damp^2 x) <=
         rtol norm(A^H b). `rtol` is 1e-5 in single and 1e-8 in double precision unless given.
@@ -116,31 +115,19 @@ def cgls(
     >>> print(sol.x.round(2), bool(sol.converged))
     [1. 2. 3. 4.] True
     """
-    b, flat = data_of(A, b)
-    x0 = start_of(A, x0, b.dtype)
-    rtol = tolerance(rtol, b.dtype, 1e-5, 1e-8)
-    problem = LeastSquares(
+    return minimised(
+        Cgls(),
         A,
         b,
-        x0,
-        scalar(damp, "damp", b.dtype),
-        jnp.maximum(rtol * length(b), scalar(atol, "atol", b.dtype)),
-        rtol * length(A.rmatvec(b)),
-    )
-    run = solve(Cgls(), problem, steps_of(max_steps), loop, callback)
-    x = run.state.x
-    r = b - A.matvec(x)
-    s = A.rmatvec(r) - problem.damp**2 * x
-    met = (length(r) <= 10 * problem.residual) | (length(s) <= 10 * problem.gradient)  # rounding may cost a digit
-    code = jnp.where((run.code == CONVERGED) & ~met, INEXACT, run.code)
-    return Solution(
-        x=x.reshape(-1) if flat else x,
-        converged=code == CONVERGED,
-        num_steps=run.steps,
-        residual_norm=reported(length(r)),
-        objective=reported(inner(r, r) + problem.damp**2 * inner(x, x)),
-        history=run.history,
-        code=code,
+        damp=damp,
+        x0=x0,
+        preconditioner=preconditioner,
+        truth=truth,
+        rtol=rtol,
+        atol=atol,
+        max_steps=max_steps,
+        loop=loop,
+        callback=callback,
     )
 
 
@@ -148,8 +135,9 @@ class SystemState(NamedTuple):
     x: jax.Array
     r: jax.Array
     p: jax.Array
-    rho: jax.Array
-    failed: jax.Array
+    rho: jax.Array  # <r, P r>
+    size: jax.Array  # norm(r)
+    code: jax.Array
 
 
 class System(NamedTuple):
@@ -158,15 +146,30 @@ class System(NamedTuple):
     matvec: Any
     rhs: jax.Array
     threshold: jax.Array
+    preconditioner: Any = None
+    truth: jax.Array | None = None
+    scale: Any = 1.0
+
+    def precondition(self, r: jax.Array) -> jax.Array:
+        """Apply what approximates the inverse of N."""
+        return r if self.preconditioner is None else self.preconditioner(r)
+
+    def told(self, x: jax.Array, residual: jax.Array) -> dict[str, jax.Array]:
+        """The scalars of the history; `truth` is what the correction x should be, `scale` the length of the whole."""
+        if self.truth is None:
+            return {"residual_norm": residual}
+        return {"residual_norm": residual, "error": length(x - self.truth) / self.scale}
 
 
 @dataclass(frozen=True)
 class ConjugateGradient:
-    """CG (Hestenes and Stiefel 1952)."""
+    """CG (Hestenes and Stiefel 1952), preconditioned."""
 
     def init(self, problem: System) -> SystemState:
-        rho = inner(problem.rhs, problem.rhs)
-        return SystemState(jnp.zeros_like(problem.rhs), problem.rhs, problem.rhs, rho, ~jnp.isfinite(rho))
+        p = problem.precondition(problem.rhs)
+        rho, size = inner(problem.rhs, p), length(problem.rhs)
+        code = jnp.where(jnp.isfinite(rho) & jnp.isfinite(size), RUNNING, NONFINITE)
+        return SystemState(jnp.zeros_like(problem.rhs), problem.rhs, p, rho, size, code)
 
     def step(self, problem: System, state: SystemState) -> SystemState:
         q = problem.matvec(state.p)
@@ -174,14 +177,15 @@ class ConjugateGradient:
         fine = (curvature > 0) & jnp.isfinite(curvature)
         alpha = jnp.where(fine, state.rho / jnp.where(fine, curvature, 1), 0)
         r = state.r - alpha * jnp.where(fine, q, 0)
-        rho = inner(r, r)
-        p = r + rho / jnp.where(state.rho > 0, state.rho, 1) * state.p
-        return SystemState(state.x + alpha * state.p, r, p, rho, ~(fine & jnp.isfinite(rho)))
+        z = problem.precondition(r)
+        rho = inner(r, z)
+        p = z + rho / jnp.where(state.rho > 0, state.rho, 1) * state.p
+        code = jnp.where(fine & jnp.isfinite(rho), RUNNING, jnp.where(curvature < 0, INDEFINITE, NONFINITE))
+        return SystemState(state.x + alpha * state.p, r, p, rho, length(r), code)
 
     def done(self, problem: System, state: SystemState) -> jax.Array:
-        small = jnp.sqrt(state.rho) <= problem.threshold
-        return jnp.where(state.failed, NONFINITE, jnp.where(small, CONVERGED, RUNNING))
+        small = (state.size <= problem.threshold) & (state.code == RUNNING)
+        return jnp.where(small, CONVERGED, state.code)
 
     def report(self, problem: System, state: SystemState) -> dict[str, jax.Array]:
-        del problem
-        return {"residual_norm": jnp.sqrt(state.rho)}
+        return problem.told(state.x, state.size)

@@ -8,13 +8,14 @@ import numpy as np
 
 from ..operators.arrays import traced
 
-RUNNING, CONVERGED, NONFINITE, STOPPED, INEXACT = range(5)
+RUNNING, CONVERGED, NONFINITE, STOPPED, INEXACT, INDEFINITE = range(6)
 STATUS = (
     "the step limit was reached before the tolerance",
     "converged: the tolerance was reached",
     "stopped at the last finite iterate: the next step was not finite (NaN, infinity or a zero pivot)",
     "stopped by the callback or by an interrupt",
     "stopped where rounding ends the progress: the true residual is above the tolerance",
+    "stopped: the operator is not positive definite (minres takes indefinite ones)",
 )
 
 

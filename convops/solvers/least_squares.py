@@ -1,0 +1,95 @@
+"""What the Krylov methods for min norm(A x - b)^2 + damp^2 norm(x)^2 have in common: problem, checks and report."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..operators.base import LinearOperator
+from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
+from .iterate import Method, Progress, solve
+from .solution import CONVERGED, INEXACT, Solution
+
+
+class LeastSquares(NamedTuple):
+    """The problem, its first iterate, absolute thresholds for the stopping tests, and what is optional."""
+
+    A: LinearOperator
+    b: jax.Array
+    x0: jax.Array
+    damp: jax.Array
+    residual: jax.Array  # stop when norm(b - A x) is at most this,
+    gradient: jax.Array  # or norm(A^H (b - A x) - damp^2 x)
+    preconditioner: LinearOperator | None = None
+    truth: jax.Array | None = None
+
+    def precondition(self, s: jax.Array) -> jax.Array:
+        """Apply what approximates (A^H A + damp^2)^-1."""
+        return s if self.preconditioner is None else self.preconditioner._matvec(s)
+
+    def told(self, x: jax.Array, residual: jax.Array, gradient: jax.Array, **more: jax.Array) -> dict[str, jax.Array]:
+        """The scalars of the history, with the relative error where the truth is known."""
+        found = {"residual_norm": residual, "gradient_norm": gradient, **more}
+        if self.truth is not None:
+            found["error"] = length(x - self.truth) / length(self.truth)
+        return found
+
+
+def minimised(
+    method: Method,
+    A: LinearOperator,
+    b: Any,
+    *,
+    damp: Any,
+    x0: Any,
+    preconditioner: LinearOperator | None,
+    truth: Any,
+    rtol: Any,
+    atol: Any,
+    max_steps: int,
+    loop: str,
+    callback: Callable[[Progress], Any] | None,
+) -> Solution:
+    """Check the arguments, run the method, and report what its iterate is worth."""
+    b, flat = data_of(A, b)
+    first = start_of(A, x0, b.dtype)
+    rtol = tolerance(rtol, b.dtype, 1e-5, 1e-8)
+    problem = LeastSquares(
+        A,
+        b,
+        first,
+        scalar(damp, "damp", b.dtype),
+        jnp.maximum(rtol * length(b), scalar(atol, "atol", b.dtype)),
+        rtol * length(A.rmatvec(b)),
+        checked_preconditioner(A, preconditioner),
+        None if truth is None else start_of(A, truth, b.dtype, "truth"),
+    )
+    run = solve(method, problem, steps_of(max_steps), loop, callback)
+    x = run.state.x
+    r = b - A.matvec(x)
+    s = A.rmatvec(r) - problem.damp**2 * x
+    met = (length(r) <= 10 * problem.residual) | (length(s) <= 10 * problem.gradient)  # rounding may cost a digit
+    code = jnp.where((run.code == CONVERGED) & ~met, INEXACT, run.code)
+    return Solution(
+        x=x.reshape(-1) if flat else x,
+        converged=code == CONVERGED,
+        num_steps=run.steps,
+        residual_norm=reported(length(r)),
+        objective=reported(inner(r, r) + problem.damp**2 * inner(x, x)),
+        history=run.history,
+        code=code,
+    )
+
+
+def checked_preconditioner(A: LinearOperator, P: Any) -> LinearOperator | None:
+    """Refuse what is no operator on the space of x."""
+    if P is None or (isinstance(P, LinearOperator) and P.in_shape == P.out_shape == A.in_shape):
+        return P
+    raise ValueError(f"`preconditioner` must be an operator on {A.in_shape}, what A acts on; got {P!r}")
+
+
+def needs_rows(damp: Any, x0: Any, preconditioner: Any) -> bool:
+    """Whether damping must be made of rows below A: it acts on x0 + z, or on z in another inner product."""
+    undamped = isinstance(damp, int | float) and damp == 0
+    return not undamped and not (x0 is None and preconditioner is None)

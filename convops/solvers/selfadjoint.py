@@ -1,0 +1,277 @@
+"""Systems A x = b with a selfadjoint A: CG for positive definite ones, MINRES for indefinite and singular ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..operators.arrays import traced
+from ..operators.base import LinearOperator
+from ..operators.norms import scattered
+from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
+from .golub_kahan import ratio
+from .iterate import Progress, solve
+from .krylov import ConjugateGradient, System
+from .least_squares import checked_preconditioner
+from .solution import CONVERGED, INEXACT, NONFINITE, RUNNING, Solution
+
+
+class MinresState(NamedTuple):
+    x: jax.Array
+    v: jax.Array  # of the Lanczos vectors, before and after the preconditioner
+    raw: jax.Array
+    before: jax.Array
+    w: tuple[jax.Array, jax.Array]
+    beta: tuple[jax.Array, jax.Array]
+    c: jax.Array
+    s: jax.Array
+    delta: jax.Array
+    epsilon: jax.Array
+    phi: jax.Array
+    r: jax.Array
+    size: jax.Array
+    failed: jax.Array
+
+
+@dataclass(frozen=True)
+class Minres:
+    """MINRES (Paige and Saunders, SIAM J. Numer. Anal. 12 (1975) 617)."""
+
+    def init(self, problem: System) -> MinresState:
+        raw = problem.rhs
+        v = problem.precondition(raw)
+        beta = jnp.sqrt(jnp.maximum(inner(raw, v), 0))
+        one, zero = jnp.ones_like(beta), jnp.zeros_like(beta)
+        empty = jnp.zeros_like(raw)
+        return MinresState(
+            x=empty,
+            v=v,
+            raw=raw,
+            before=empty,
+            w=(empty, empty),
+            beta=(one, beta),
+            c=-one,
+            s=zero,
+            delta=zero,
+            epsilon=zero,
+            phi=beta,
+            r=raw,
+            size=length(raw),
+            failed=~jnp.isfinite(beta),
+        )
+
+    def step(self, problem: System, state: MinresState) -> MinresState:
+        older, beta = state.beta
+        v = ratio(state.v, beta)
+        y = problem.matvec(v) - ratio(beta, older) * state.before
+        alpha = inner(v, y)
+        raw = y - ratio(alpha, beta) * state.raw
+        z = problem.precondition(raw)
+        following = jnp.sqrt(jnp.maximum(inner(raw, z), 0))
+        delta = state.c * state.delta + state.s * alpha
+        gamma_bar = state.s * state.delta - state.c * alpha
+        gamma = jnp.hypot(gamma_bar, following)
+        c, s = ratio(gamma_bar, gamma), ratio(following, gamma)
+        fine = (gamma > 0) & jnp.isfinite(gamma)
+        w = ratio(v - state.epsilon * state.w[0] - delta * state.w[1], gamma)
+        x = jnp.where(fine, state.x + c * state.phi * w, state.x)
+        phi = s * state.phi
+        r = s**2 * state.r - phi * c * ratio(raw, following)
+        return MinresState(
+            x=x,
+            v=z,
+            raw=raw,
+            before=state.raw,
+            w=(state.w[1], w),
+            beta=(beta, following),
+            c=c,
+            s=s,
+            delta=-state.c * following,
+            epsilon=state.s * following,
+            phi=phi,
+            r=r,
+            size=length(r),
+            failed=~fine,
+        )
+
+    def done(self, problem: System, state: MinresState) -> jax.Array:
+        small = state.size <= problem.threshold
+        return jnp.where(state.failed, NONFINITE, jnp.where(small, CONVERGED, RUNNING))
+
+    def report(self, problem: System, state: MinresState) -> dict[str, jax.Array]:
+        return problem.told(state.x, state.size)
+
+
+def cg(
+    A: LinearOperator,
+    b: Any,
+    *,
+    shift: Any = 0.0,
+    x0: Any = None,
+    preconditioner: LinearOperator | None = None,
+    truth: Any = None,
+    rtol: Any = None,
+    atol: Any = 0.0,
+    max_steps: int = 1000,
+    loop: str = "while",
+    callback: Callable[[Progress], Any] | None = None,
+) -> Solution:
+    """Solve (A + shift I) x = b for a selfadjoint positive definite A by conjugate gradients.
+
+    Hestenes and Stiefel, J. Res. NBS 49 (1952) 409. A negative curvature ends the run with a status that says so.
+
+    Parameters
+    ----------
+    A : LinearOperator
+        Equal to its adjoint, which is checked on numbers without structure (of concrete operators).
+    b : array
+        Data of ``A.out_shape``, or flat; finite.
+    shift : float
+        Real and non-negative.
+    x0 : array, optional
+        First iterate; zeros by default.
+    preconditioner : LinearOperator, optional
+        Selfadjoint and positive, near the inverse of A + shift I.
+    truth : array, optional
+        What x should be: ``history["error"]`` is then norm(x - truth) / norm(truth).
+    rtol, atol : float
+        Stop when norm(b - (A + shift I) x) <= max(rtol norm(b), atol). `rtol` is 1e-5 in single and 1e-8 in double
+        precision unless given.
+    max_steps : int
+    loop : {"while", "scan", "chunked"}
+        ``scan`` lets gradients go through the steps.
+    callback : callable, optional
+        Called every few steps with a `Progress`; True stops.
+
+    Returns
+    -------
+    Solution
+        With ``history["residual_norm"]``; ``objective`` is 1/2 <x, (A + shift I) x> - <x, b>.
+
+    Raises
+    ------
+    ValueError
+        If A is not square, or not selfadjoint.
+
+    Examples
+    --------
+    >>> import convops as co
+    >>> A = co.convolution([0.25, 0.6, 0.25], 4, boundary="symmetric")
+    >>> sol = co.cg(A, A @ [1.0, 2.0, 3.0, 4.0], rtol=1e-5)
+    >>> print(sol.x.round(2), bool(sol.converged))
+    [1. 2. 3. 4.] True
+    """
+    return _solved(ConjugateGradient(), A, b, shift, x0, preconditioner, truth, (rtol, atol), max_steps, loop, callback)
+
+
+def minres(
+    A: LinearOperator,
+    b: Any,
+    *,
+    shift: Any = 0.0,
+    x0: Any = None,
+    preconditioner: LinearOperator | None = None,
+    truth: Any = None,
+    rtol: Any = None,
+    atol: Any = 0.0,
+    max_steps: int = 1000,
+    loop: str = "while",
+    callback: Callable[[Progress], Any] | None = None,
+) -> Solution:
+    """Solve (A + shift I) x = b for a selfadjoint A, indefinite or singular too, by minimal residuals.
+
+    Paige and Saunders, SIAM J. Numer. Anal. 12 (1975) 617. It takes one product with A a step, where least squares take
+    two: most blurs by symmetric kernels are selfadjoint and indefinite.
+
+    Parameters
+    ----------
+    A : LinearOperator
+        Equal to its adjoint, which is checked on numbers without structure (of concrete operators).
+    b : array
+        Data of ``A.out_shape``, or flat; finite.
+    shift : float
+        Real and non-negative.
+    x0 : array, optional
+        First iterate; zeros by default.
+    preconditioner : LinearOperator, optional
+        Selfadjoint and positive, near the inverse of A + shift I.
+    truth : array, optional
+        What x should be: ``history["error"]`` is then norm(x - truth) / norm(truth).
+    rtol, atol : float
+        Stop when norm(b - (A + shift I) x) <= max(rtol norm(b), atol). `rtol` is 1e-5 in single and 1e-8 in double
+        precision unless given.
+    max_steps : int
+    loop : {"while", "scan", "chunked"}
+        ``scan`` lets gradients go through the steps.
+    callback : callable, optional
+        Called every few steps with a `Progress`; True stops.
+
+    Returns
+    -------
+    Solution
+        With ``history["residual_norm"]``; ``objective`` is 1/2 <x, (A + shift I) x> - <x, b>.
+
+    Raises
+    ------
+    ValueError
+        If A is not square, or not selfadjoint.
+
+    Examples
+    --------
+    >>> import convops as co
+    >>> A = co.convolution([0.25, 0.5, 0.25], 4, boundary="symmetric")
+    >>> sol = co.minres(A, A @ [1.0, 2.0, 3.0, 4.0], rtol=1e-5)
+    >>> print(sol.x.round(2), bool(sol.converged))
+    [1. 2. 3. 4.] True
+    """
+    return _solved(Minres(), A, b, shift, x0, preconditioner, truth, (rtol, atol), max_steps, loop, callback)
+
+
+def _solved(method, A, b, shift, x0, preconditioner, truth, stop, max_steps, loop, callback) -> Solution:
+    """Check the arguments, run the method on the correction to x0, and report."""
+    b, flat = data_of(A, b)
+    _check_selfadjoint(A, b.dtype)
+    first = start_of(A, x0, b.dtype)
+    shift = scalar(shift, "shift", b.dtype)
+    threshold = jnp.maximum(tolerance(stop[0], b.dtype, 1e-5, 1e-8) * length(b), scalar(stop[1], "atol", b.dtype))
+    matvec = jax.tree_util.Partial(_shifted, A, shift)
+    P = checked_preconditioner(A, preconditioner)
+    system = System(matvec, b - matvec(first), threshold, None if P is None else jax.tree_util.Partial(_applied, P))
+    if truth is not None:
+        whole = start_of(A, truth, b.dtype, "truth")
+        system = system._replace(truth=whole - first, scale=length(whole))
+    run = solve(method, system, steps_of(max_steps), loop, callback)
+    x = first + run.state.x
+    r = b - matvec(x)
+    code = jnp.where((run.code == CONVERGED) & (length(r) > 10 * threshold), INEXACT, run.code)
+    return Solution(
+        x=x.reshape(-1) if flat else x,
+        converged=code == CONVERGED,
+        num_steps=run.steps,
+        residual_norm=reported(length(r)),
+        objective=reported(-(inner(x, r) + inner(x, b)) / 2),
+        history=run.history,
+        code=code,
+    )
+
+
+def _shifted(A: LinearOperator, shift: jax.Array, x: jax.Array) -> jax.Array:
+    return A._matvec(x) + shift * x
+
+
+def _applied(P: LinearOperator, x: jax.Array) -> jax.Array:
+    return P._matvec(x)
+
+
+def _check_selfadjoint(A: LinearOperator, dtype: Any) -> None:
+    """Refuse an operator that is seen not to be its adjoint."""
+    if A.in_shape != A.out_shape:
+        raise ValueError(f"`A` maps {A.in_shape} to {A.out_shape}; give a square operator, or use lsqr")
+    if "selfadjoint" in A.tags or any(map(traced, jax.tree.leaves(A))):
+        return
+    x = scattered(A.in_shape, dtype)
+    y, z = A.matvec(x), A.rmatvec(x)
+    if not traced(y) and float(length(y - z)) > 1e4 * float(jnp.finfo(dtype).eps) * float(length(y) + length(z)):
+        raise ValueError(f"`A` is {A!r}, which is not its own adjoint: use lsqr, lsmr or cgls")

@@ -1,0 +1,213 @@
+"""Krylov methods against SciPy's iterates and dense solutions, with damping, shifts, starts and preconditioners."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.sparse.linalg
+from comparing import X64
+
+import convops as co
+
+RNG = np.random.default_rng(4)
+SHAPE = (48, 45)
+OFFSETS = np.arange(11) - 4.7
+PSF = np.exp(-(OFFSETS[:, None] ** 2 + (OFFSETS[None, 1:] + 0.2) ** 2) / 3)
+PSF /= PSF.sum()
+A = co.convolution(PSF, SHAPE, boundary="symmetric")
+SCENE = np.cumsum(RNG.standard_normal(SHAPE), 0) / 5
+DATA = np.asarray(A @ SCENE) + 0.1 * RNG.standard_normal(SHAPE)
+EVEN = co.convolution(np.outer([1, 4, 6, 4, 1], [1, 2, 1]) / 64, SHAPE)
+SOLVERS = [co.lsqr, co.lsmr, co.cgls]
+EXACT = 1e-12 if X64 else 1e-5
+
+
+def relative(got, wanted):
+    return np.linalg.norm(np.ravel(got) - np.ravel(wanted)) / np.linalg.norm(np.ravel(wanted))
+
+
+def by_scipy(solver, operator, b, damp, steps):
+    options = {"damp": damp, "atol": 0, "btol": 0, "conlim": 0}
+    if solver is co.lsmr:
+        return scipy.sparse.linalg.lsmr(operator, b, maxiter=steps, **options)[0]
+    return scipy.sparse.linalg.lsqr(operator, b, iter_lim=steps, **options)[0]
+
+
+def in_double(operator):
+    """The operator for SciPy, in double precision whatever the session's."""
+    matrix = np.asarray(operator.as_matrix(), np.float64)
+    return scipy.sparse.linalg.aslinearoperator(matrix)
+
+
+@pytest.mark.parametrize("damp", [0.0, 0.05])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_iterates_are_scipys(solver, damp):
+    reference = in_double(A)
+    for steps in (1, 2, 7, 20):
+        sol = solver(A, DATA, damp=damp, rtol=0.0, max_steps=steps)
+        wanted = by_scipy(solver, reference, DATA.ravel(), damp, steps)
+        assert relative(sol.x, wanted) <= EXACT, steps
+        r = DATA.ravel() - reference @ wanted
+        s = reference.rmatvec(r) - damp**2 * wanted
+        assert int(sol.num_steps) == steps
+        np.testing.assert_allclose(sol.history["residual_norm"][steps], np.linalg.norm(r), rtol=10 * EXACT)
+        np.testing.assert_allclose(sol.history["gradient_norm"][steps], np.linalg.norm(s), rtol=1e-9 if X64 else 1e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damp", [0.0, 0.05])
+@pytest.mark.parametrize("solver", [co.lsqr, co.lsmr])
+def test_forty_iterates_are_scipys_on_an_image(solver, damp):
+    from skimage.data import camera
+
+    scene = camera()[::2, ::2] / 255.0
+    grid = np.arange(-8, 9)
+    psf = np.exp(-(grid[:, None] ** 2 + grid**2) / 8.0)
+    blur = co.convolution(psf / psf.sum(), scene.shape, boundary="symmetric")
+    exact = np.asarray(blur @ scene, np.float64)
+    noise = np.random.default_rng(0).standard_normal(scene.shape)
+    b = exact + 0.01 * np.linalg.norm(exact) / np.linalg.norm(noise) * noise
+    with jax.enable_x64(True):
+        double = co.convolution(psf / psf.sum(), scene.shape, boundary="symmetric").to_scipy()
+        wanted = {k: by_scipy(solver, double, b.ravel(), damp, k) for k in (10, 40)}
+    for k, expected in wanted.items():
+        assert relative(solver(blur, b, damp=damp, rtol=0.0, max_steps=k).x, expected) <= EXACT, k
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("case", ["complex", "wide", "tall"])
+def test_other_matrices(solver, case):
+    kernel = PSF[3:7, 2:5] * (np.exp(1j * np.arange(3)) if case == "complex" else 1)
+    mode = {"complex": "same", "wide": "valid", "tall": "full"}[case]
+    operator = co.convolution(kernel, (13, 12), mode=mode)
+    M = np.asarray(operator.as_matrix())
+    M = M.astype(np.result_type(M, np.float64))
+    b = np.random.default_rng(1).standard_normal(operator.out_shape)
+    damp = 0.1
+    wanted = np.linalg.solve(M.conj().T @ M + damp**2 * np.eye(M.shape[1]), M.conj().T @ b.ravel())
+    sol = solver(operator, b, damp=damp, rtol=1e-12 if X64 else 1e-6, max_steps=500)
+    assert bool(sol.converged), sol.status
+    assert relative(sol.x, wanted) <= (1e-10 if X64 else 1e-4)
+    assert sol.x.shape == (13, 12)
+
+
+def preconditioner(damp):
+    periodic = co.diagonalized(co.convolution(PSF, SHAPE, boundary="wrap"))
+    return (periodic.gram() + damp**2 * co.identity(SHAPE)).inverse()
+
+
+@pytest.mark.parametrize("boundary", ["symmetric", "wrap"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_preconditioned_and_warm_started(solver, boundary):
+    """The same minimiser from anywhere, with true norms in the history, and in few steps where P is the inverse."""
+    damp = 0.1
+    operator = co.convolution(PSF, SHAPE, boundary=boundary)
+    M = np.asarray(operator.as_matrix(), np.float64)
+    wanted = np.linalg.solve(M.T @ M + damp**2 * np.eye(M.shape[1]), M.T @ DATA.ravel())
+    options = {"damp": damp, "rtol": 1e-10 if X64 else 1e-5, "max_steps": 1000}
+    for x0 in (None, SCENE):
+        for P in (None, preconditioner(damp)):
+            sol = solver(operator, DATA, x0=x0, preconditioner=P, truth=wanted.reshape(SHAPE), **options)
+            assert bool(sol.converged), sol.status
+            assert relative(sol.x, wanted) <= (1e-7 if X64 else 2e-3)
+            n = int(sol.num_steps)
+            np.testing.assert_allclose(sol.history["error"][n], relative(sol.x, wanted), rtol=1e-2 if X64 else 0.5)
+            r = DATA.ravel() - M @ np.ravel(sol.x).astype(np.float64)
+            np.testing.assert_allclose(sol.history["residual_norm"][n], np.linalg.norm(r), rtol=1e-6 if X64 else 1e-3)
+            if boundary == "wrap":
+                assert (n <= 2) == (P is not None)
+
+
+def test_lsmr_has_a_falling_gradient_and_lsqr_knows_its_matrix():
+    sol = co.lsmr(A, DATA, rtol=0.0, max_steps=30)
+    assert np.all(np.diff(sol.history["gradient_norm"]) <= 1e-5 * float(sol.history["gradient_norm"][0]))
+    small = co.convolution(PSF[3:7, 2:5], (6, 5), mode="full")
+    damp = 0.3
+    rng = np.random.default_rng(2)
+    sol = co.lsqr(small, rng.standard_normal(small.out_shape), damp=damp, rtol=0.0, max_steps=30)
+    rows = np.vstack([np.asarray(small.as_matrix()), damp * np.eye(30)])
+    assert 0.3 < float(sol.history["norm"][-1]) / np.linalg.norm(rows) < 3
+    condition = np.linalg.cond(rows)
+    assert condition <= float(sol.history["condition"][-1]) * 1.01 <= 100 * condition
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1])
+def test_minres_and_cg_iterates_are_scipys(shift):
+    reference = in_double(EVEN)
+    b = np.asarray(EVEN @ SCENE)
+    for steps in (1, 4, 15):
+        sol = co.minres(EVEN, b, shift=shift, rtol=0.0, max_steps=steps)
+        wanted = scipy.sparse.linalg.minres(reference, b.ravel(), shift=-shift, rtol=0, maxiter=steps)[0]
+        assert relative(sol.x, wanted) <= EXACT
+        r = b.ravel() - reference @ wanted - shift * wanted
+        np.testing.assert_allclose(sol.history["residual_norm"][steps], np.linalg.norm(r), rtol=1e-8 if X64 else 1e-3)
+    gram = EVEN.gram()
+    dense = np.asarray(gram.as_matrix(), np.float64) + (shift + 0.01) * np.eye(b.size)
+    sol = co.cg(gram, b, shift=shift + 0.01, rtol=0.0, max_steps=12)
+    wanted = scipy.sparse.linalg.cg(dense, b.ravel(), rtol=0, maxiter=12)[0]
+    assert relative(sol.x, wanted) <= EXACT
+
+
+def test_minres_takes_what_cg_refuses():
+    """An indefinite blur: CG says that it is one, MINRES solves it, also with a preconditioner and from a start."""
+    blur = co.convolution(np.ones((3, 3)) / 9, (12, 13))
+    rng = np.random.default_rng(3)
+    scene = rng.standard_normal((12, 13))
+    b = np.asarray(blur @ scene)
+    refused = co.cg(blur, b, max_steps=100)
+    assert not bool(refused.converged)
+    assert "not positive definite" in refused.status
+    assert np.all(np.isfinite(refused.x))
+    spectrum = co.diagonalized(co.convolution(np.ones((3, 3)) / 9, (12, 13), boundary="wrap"))
+    P = (spectrum.gram() + 1e-2 * co.identity((12, 13))).power(-0.5)
+    for options in ({}, {"preconditioner": P}, {"x0": scene + 1}):
+        sol = co.minres(blur, b, rtol=1e-9 if X64 else 1e-4, max_steps=2000, truth=scene, **options)
+        assert bool(sol.converged), sol.status
+        n = int(sol.num_steps)
+        assert relative(sol.x, scene) <= (1e-5 if X64 else 0.5)
+        np.testing.assert_allclose(sol.history["error"][n], relative(sol.x, scene), rtol=1e-2 if X64 else 0.1)
+        np.testing.assert_allclose(sol.history["residual_norm"][n], sol.residual_norm, rtol=1e-3 if X64 else 0.5)
+        assert relative(sol.objective, 0.5 * np.vdot(sol.x, blur @ sol.x) - np.vdot(sol.x, b)) < 1e-4
+
+
+@pytest.mark.parametrize("solver", [*SOLVERS, co.minres])
+def test_loops_and_batches(solver):
+    operator = EVEN if solver is co.minres else A
+    options = {"rtol": 0.0, "max_steps": 7}
+    plain = solver(operator, DATA, **options)
+    for loop in ("scan", "chunked"):
+        np.testing.assert_allclose(solver(operator, DATA, loop=loop, **options).x, plain.x, rtol=1e-6, atol=1e-6)
+    batch = jax.vmap(lambda b: solver(operator, b, **options).x)(np.stack([DATA, 2 * DATA]))
+    np.testing.assert_allclose(batch[1], 2 * batch[0], rtol=1e-4, atol=1e-5)
+    slope = jax.grad(lambda b: jnp.sum(solver(operator, b, loop="scan", **options).x ** 2))(jnp.asarray(DATA))
+    d = np.random.default_rng(5).standard_normal(SHAPE)
+    h = 1e-5 if X64 else 1e-2
+    ahead, behind = (float(jnp.sum(solver(operator, DATA + s * h * d, **options).x ** 2)) for s in (1, -1))
+    np.testing.assert_allclose(jnp.sum(slope * d), (ahead - behind) / (2 * h), rtol=1e-6 if X64 else 5e-2)
+
+
+@pytest.mark.parametrize("solver", [*SOLVERS, co.minres, co.cg])
+def test_zero_data_and_overflow(solver):
+    operator = EVEN.gram() if solver is co.cg else EVEN
+    sol = solver(operator, np.zeros(SHAPE))
+    assert bool(sol.converged)
+    assert not np.any(sol.x)
+    huge = solver(operator, np.full(SHAPE, 1e30), max_steps=5) if not X64 else solver(operator, np.full(SHAPE, 1e200))
+    assert np.all(np.isfinite(huge.x))
+
+
+REFUSED = [
+    (lambda: co.minres(A, DATA), "not its own adjoint"),
+    (lambda: co.cg(co.convolution(PSF, SHAPE, mode="full"), DATA), "`A` maps|`b` has shape"),
+    (lambda: co.cg(EVEN.gram(), DATA, shift=-1.0), "`shift`"),
+    (lambda: co.lsqr(A, DATA, preconditioner=np.eye(3)), "`preconditioner`"),
+    (lambda: co.lsmr(A, DATA, truth=np.ones(4)), "`truth` has shape"),
+    (lambda: co.lsqr(A, DATA, damp="gcv"), "`damp`"),
+    (lambda: co.cgls(A, np.full(SHAPE, np.nan)), "NaN"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED)
+def test_refusals(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
