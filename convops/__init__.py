@@ -36,6 +36,8 @@ from .operators.structured import circulant as circulant
 from .operators.structured import hankel as hankel
 from .operators.structured import toeplitz as toeplitz
 from .operators.tuning import tune as tune
+from .operators.unknown_boundary import UnknownBoundary as UnknownBoundary
+from .operators.unknown_boundary import unknown_boundary as unknown_boundary
 from .operators.wavelets import wavelet as wavelet
 from .solvers.gradient import gradient_descent as gradient_descent
 from .solvers.krylov import cgls as cgls

@@ -1,11 +1,15 @@
 """The normal equations (A^H A + weight L^H L) x = A^H b by conjugate gradients, differentiated implicitly."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from ..operators import transforms
 from ..operators.base import LinearOperator
+from ..operators.spectral import gram_symbol, symbol
+from ..operators.unknown_boundary import UnknownBoundary
 from .checks import inner, length, reported
 from .iterate import Run, run_while, settled, start
 from .krylov import ConjugateGradient, System
@@ -18,19 +22,49 @@ def normal(A: LinearOperator, L: LinearOperator, weight: jax.Array, x: jax.Array
 
 @jax.jit
 def system_of(A, L, b, weight, first, rtol, atol) -> System:
-    """The normal equations for the correction to the first iterate."""
+    """The normal equations for the correction to the first iterate, with a preconditioner where one is known to pay."""
     matvec = jax.tree_util.Partial(normal, A, L, weight)
     rhs = A._rmatvec(b) - matvec(first)
-    return System(matvec, rhs, jnp.maximum(rtol * length(rhs), atol))
+    return System(matvec, rhs, jnp.maximum(rtol * length(rhs), atol), preconditioner(A, L, weight, b.dtype))
+
+
+def preconditioner(A: LinearOperator, L: LinearOperator, weight: jax.Array, dtype: jnp.dtype) -> Any:
+    """For a blur with unknown surroundings: the inverse of the periodic normal equations, as much of A^H A as is seen.
+
+    F^-1 1 / (share |H|^2 + weight |D|^2) F; derivatives do not go through it.
+    """
+    rough = gram_symbol(L) if isinstance(A, UnknownBoundary) else None
+    if not isinstance(A, UnknownBoundary) or rough is None:
+        return None
+    blur = symbol(A.blur)
+    assert blur is not None
+    square = A.share * jnp.abs(blur.values) ** 2 + weight * jnp.real(rough.values)
+    least = jnp.finfo(square.dtype).eps * jnp.max(square)
+    gain = transforms.precise(1 / jnp.maximum(square, least), dtype)
+    axes = tuple(sorted(blur.axes | rough.axes))
+    numbers = (jnp.zeros((), dtype), *A._inexact_leaves(), *L._inexact_leaves())
+    real = not any(map(jnp.iscomplexobj, numbers))
+    if real:
+        gain = transforms.half(jnp.broadcast_to(gain, _spread(gain.shape, A.in_shape, axes)), axes)
+    return jax.tree_util.Partial(partial(_filtered, axes, real), jax.lax.stop_gradient(gain))
+
+
+def _spread(shape: tuple[int, ...], whole: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n if a in axes else shape[a] for a, n in enumerate(whole))
+
+
+def _filtered(axes: tuple[int, ...], real: bool, gain: jax.Array, x: jax.Array) -> jax.Array:
+    return transforms.filtered(x, gain, "fft", axes, real)
 
 
 @partial(jax.jit, static_argnames="max_steps")
 def implicit(A, L, b, weight, first, rtol, atol, max_steps: int) -> tuple[jax.Array, Run]:
     """Solve by CG, differentiated implicitly: the transposed system is solved by CG too."""
+    P = preconditioner(A, L, weight, b.dtype)
 
     def cg(matvec, rhs: jax.Array) -> tuple[jax.Array, Run]:
         method = ConjugateGradient()
-        system = System(matvec, rhs, jnp.maximum(rtol * length(rhs), atol))
+        system = System(matvec, rhs, jnp.maximum(rtol * length(rhs), atol), P)
         run = settled(run_while(method, system, start(method, system, max_steps), max_steps))
         return run.state.x, run._replace(state=None)
 

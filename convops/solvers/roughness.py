@@ -7,6 +7,7 @@ from ..operators.base import LinearOperator
 from ..operators.blocks import VerticalStack
 from ..operators.differences import gradient, laplacian
 from ..operators.elementary import identity
+from ..operators.unknown_boundary import UnknownBoundary
 from ..operators.windowed import Convolution
 
 NAMED = {"identity": None, "gradient": gradient, "laplacian": laplacian}
@@ -30,4 +31,6 @@ def _first(A: LinearOperator) -> LinearOperator:
     """The part of A that meets x first."""
     if isinstance(A, Composition):
         return _first(A.factors[-1])
+    if isinstance(A, UnknownBoundary):
+        return A.blur
     return _first(A.blocks[0]) if isinstance(A, VerticalStack) else A

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
 from ..operators.separation import KroneckerSVD
+from ..operators.unknown_boundary import UnknownBoundary
 from ..operators.window import positive
-from . import normal, selection, spectral
-from .checks import data_of, scalar, start_of, steps_of, tolerance
+from . import normal, probing, selection, spectral
+from .checks import data_of, length, scalar, start_of, steps_of, tolerance
 from .iterate import Progress, Run, solve
 from .krylov import ConjugateGradient
 from .noise import noise_level
@@ -53,9 +54,10 @@ def tikhonov(
         What is kept small; a name takes the boundary that suits A. The identity by default; the gradient where neither
         `L` nor `weight` is given.
     weight : float or str
-        Non-negative; scale-free for a blur with a point-spread function that sums to one. Or a rule that chooses it in
-        a closed form: ``gcv`` (the default), ``discrepancy``, ``whiteness``, ``sure``, ``reml``, ``lcurve``. The rules
-        are made for the gradient or the Laplacian; with the identity they undersmooth or fail.
+        Non-negative; scale-free for a blur with a point-spread function that sums to one. Or a rule that chooses it:
+        ``gcv`` (the default), ``discrepancy``, ``whiteness``, ``sure``, ``reml``, ``lcurve``; in closed form where
+        there is one, with a derivative; the first four elsewhere too, by solves at 20 weights and a random probe, as
+        a constant. They are made for the gradient or the Laplacian; with the identity they undersmooth or fail.
     noise : float, optional
         Standard deviation of the noise, for ``discrepancy`` and ``sure``; `noise_level` of the data by default.
     mean : array, optional
@@ -80,8 +82,8 @@ def tikhonov(
     Raises
     ------
     ValueError
-        For data with NaN or of the wrong shape, a negative weight, an unknown rule, a rule where no closed form is
-        known, or an L that does not fit.
+        For data with NaN or of the wrong shape, a negative weight, an unknown rule, ``reml`` or ``lcurve`` where no
+        closed form is known, or an L that does not fit.
 
     Examples
     --------
@@ -100,6 +102,7 @@ def tikhonov(
         raise ValueError(f"`weight` is {rule!r}; give a number or {', '.join(map(repr, selection.CRITERIA))}")
     weight = scalar(0.0 if rule else weight, "weight", b.dtype)
     centre = None if mean is None else start_of(A, mean, b.dtype, "mean")
+    b = jnp.where(A.keep > 0, b, 0) if isinstance(A, UnknownBoundary) and A.keep is not None else b
     data = b if centre is None else b - A.matvec(centre)
     steps = positive(iterations, "iterations")
     stop = tolerance(rtol, b.dtype, 1e-6, 1e-14), scalar(atol, "atol", b.dtype)
@@ -111,14 +114,13 @@ def tikhonov(
         if rule is not None:
             weight, chosen = selection.choose(problem, rule, _noise(noise, b, basis), steps)
         x = _closed(problem, weight, basis, steps)
-    elif rule is not None:
-        raise ValueError(
-            f"`weight` is {rule!r} and no transform is known to diagonalise both {A!r} and L = {L!r}: give a number, "
-            "or a model that one does (e.g. boundary 'wrap' and L='gradient')"
-        )
     else:
         first = start_of(A, x0, b.dtype)
         first = first if centre is None else first - centre
+        if rule is not None:
+            weight, found, chosen = probing.choose(A, L, data, rule, _noise(noise, b, None))
+            if x0 is None:  # what is known of x costs no accuracy
+                first, stop = found, (stop[0], jnp.maximum(stop[1], stop[0] * length(A.rmatvec(data))))
         x, run = _iterated(A, L, data, weight, first, stop, steps_of(max_steps), steps, callback)
     return _solution(A, L, data, weight, centre, x, run, flat, stop, chosen, check=steps == 1)
 
@@ -127,7 +129,7 @@ def _noise(noise: Any, b: jax.Array, basis: Any) -> jax.Array:
     """The noise level given, or estimated along the axes that are transformed."""
     if noise is not None:
         return scalar(noise, "noise", b.dtype)
-    if isinstance(basis, KroneckerSVD):
+    if basis is None or isinstance(basis, KroneckerSVD):
         return noise_level(b)
     axes = tuple(a + b.ndim - len(basis.shape) for a in basis.axes if basis.shape[a] > 1)
     return noise_level(b, axes or None)
