@@ -108,8 +108,11 @@ def test_closed_forms_equal_dense_solutions(name, weight):
         assert sol.selection is None
 
 
-RULES = [(name, rule) for name in MODELS for rule in ("gcv", "discrepancy", "sure", "reml")]
-RULES += [("fft", "whiteness"), ("fft, complex", "whiteness"), ("fft", "lcurve"), ("svd", "lcurve")]
+RULES = [("fft", rule) for rule in ("gcv", "discrepancy", "sure", "reml", "whiteness", "lcurve")]
+RULES += [("svd", "gcv"), ("svd, full", "sure"), ("frames", "gcv"), ("dct", "reml")]
+MORE = [(name, rule) for name in MODELS for rule in ("gcv", "discrepancy", "sure", "reml")]
+MORE += [("fft, complex", "whiteness"), ("svd", "lcurve")]
+RULES += [pytest.param(*pair, marks=pytest.mark.slow) for pair in MORE if pair not in RULES]
 
 
 @needs_x64
@@ -134,7 +137,10 @@ def test_rules_find_their_minimum(name, rule):
     assert all(nearby.fun <= values[i] + slack for i in dips)
 
 
-@pytest.mark.parametrize("rule", ["gcv", "discrepancy", "whiteness", "sure", "reml", "lcurve"])
+SLOW = [pytest.param(rule, marks=pytest.mark.slow) for rule in ("whiteness", "sure", "reml", "lcurve")]
+
+
+@pytest.mark.parametrize("rule", ["gcv", "discrepancy", *SLOW])
 def test_a_chosen_weight_has_derivatives(rule):
     """With respect to the data and the kernel, against central differences, under jit and vmap."""
     b = data(MODELS["fft"][0])
