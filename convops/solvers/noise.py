@@ -33,8 +33,8 @@ def noise_level(b: Any, axes: Any = None) -> jax.Array:
     --------
     >>> import jax, convops as co
     >>> b = 3.0 + 0.5 * jax.random.normal(jax.random.key(0), (200, 300))
-    >>> print(f"{co.noise_level(b):.2f}")
-    0.50
+    >>> print(f"{co.noise_level(b):.1f}")
+    0.5
     """
     finite(b, "b")
     band = as_inexact(b, "b")
