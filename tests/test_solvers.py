@@ -305,7 +305,7 @@ def test_a_solver_traces_once():
         (lambda A, b: co.tikhonov(A, b, weight=-1e-3), "`weight` is -0.001"),
         (lambda A, b: co.tikhonov(A, b, weight=np.nan), "`weight` is nan"),
         (lambda A, b: co.tikhonov(A, b, weight=np.ones(3)), "`weight` has shape"),
-        (lambda A, b: co.tikhonov(A, b, weight="gcv"), "`weight` is 'gcv'"),
+        (lambda A, b: co.tikhonov(A, b, weight="reml"), "`weight` is 'reml'"),
         (lambda A, b: co.tikhonov(A, b, weight=1.0, L=co.gradient((3, 3))), "`L` must be an operator on"),
     ],
 )

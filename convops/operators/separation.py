@@ -153,8 +153,8 @@ def kronecker_svd(A: LinearOperator) -> KroneckerSVD:
      [3. 1. 0.]]
     """
     product = A if isinstance(A, Kronecker) else separated(A)
-    factors = _factors(product)
-    found = [jnp.linalg.svd(_wide(f.as_matrix()), full_matrices=False) for f in factors]
+    parts = factors(product)
+    found = [jnp.linalg.svd(_wide(f.as_matrix()), full_matrices=False) for f in parts]
     left, values, right = zip(*found, strict=True)
     return KroneckerSVD(left=left, values=values, right=right, in_shape=A.in_shape, out_shape=A.out_shape)
 
@@ -231,9 +231,10 @@ def _line(A: Convolution, kernel: np.ndarray, axis: int) -> LinearOperator:
     )
 
 
-def _factors(op: LinearOperator) -> list[LinearOperator]:
+def factors(op: LinearOperator) -> list[LinearOperator]:
+    """Return the factors of a Kronecker product, of products too."""
     if isinstance(op, Kronecker):
-        return [*_factors(op.left), *_factors(op.right)]
+        return [*factors(op.left), *factors(op.right)]
     return [op]
 
 

@@ -63,8 +63,10 @@ class UnknownBoundary(LinearOperator):
     @property
     def share(self) -> jax.Array:
         """Mean of keep^2 over the scene, zero beyond the data: what the data see of the scene."""
-        seen = math.prod(self.out_shape) if self.keep is None else jnp.sum(self.keep**2)
-        return jnp.asarray(seen / math.prod(self.in_shape))
+        if self.keep is None:
+            return jnp.asarray(math.prod(self.out_shape) / math.prod(self.in_shape))
+        wide = self.keep.astype(jnp.promote_types(self.keep.dtype, jnp.float32))
+        return jnp.sum(wide**2) / math.prod(self.in_shape)
 
     def _inexact_leaves(self) -> list[jax.Array]:
         return self.blur._inexact_leaves() + ([] if self.keep is None else [self.keep])
@@ -136,14 +138,17 @@ def unknown_boundary(
     start = [0] * len(shape)
     for axis, taps, centre in zip(acting, array.shape, blur.window.origin, strict=True):
         start[axis] = taps - 1 - centre
-    keep = None if mask is None else _weights(mask, shape)
+    keep = None if mask is None else _weights(mask, shape, array.dtype)
     return UnknownBoundary(blur=blur, keep=keep, in_shape=tuple(scene), out_shape=shape, start=tuple(start))
 
 
-def _weights(mask: Any, shape: Shape) -> jax.Array:
+def _weights(mask: Any, shape: Shape, dtype: Any) -> jax.Array:
+    """The mask as real numbers; one of integers or booleans in the precision of the kernel."""
+    exact = not jnp.issubdtype(jnp.result_type(mask), jnp.inexact)
     keep = as_inexact(mask, "mask")
+    keep = keep.astype(jnp.promote_types(jnp.finfo(dtype).dtype, jnp.float32)) if exact else keep
     if keep.shape != shape:
         raise ValueError(f"`mask` has shape {keep.shape}; the data have {shape}")
-    if not traced(keep) and (jnp.iscomplexobj(keep) or not np.all(np.isfinite(keep) & (np.asarray(keep) >= 0))):
+    if jnp.iscomplexobj(keep) or not (traced(keep) or np.all(np.isfinite(keep) & (np.asarray(keep) >= 0))):
         raise ValueError("`mask` holds negative, complex, NaN or infinite entries; give weights of at least 0")
     return keep

@@ -34,6 +34,8 @@ def start_of(A: LinearOperator, x0: Any, dtype: Any, name: str = "x0") -> jax.Ar
     x0 = as_inexact(x0, name)
     if x0.shape not in (A.in_shape, (math.prod(A.in_shape),)):
         raise ValueError(f"`{name}` has shape {x0.shape}; A maps from {A.in_shape}: give that or a flat vector")
+    if jnp.iscomplexobj(x0) and not jnp.issubdtype(dtype, jnp.complexfloating):
+        raise ValueError(f"`{name}` is complex and the problem is real: give real numbers, or complex data")
     return x0.reshape(A.in_shape).astype(dtype)
 
 

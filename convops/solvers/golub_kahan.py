@@ -58,6 +58,11 @@ def _next(problem: LeastSquares, u: jax.Array, lower: jax.Array | None, less: Ca
     return GolubKahan(u, lower, _unit(v, alpha), _unit(raw, alpha), alpha, beta)
 
 
+def euclidean(basis: GolubKahan) -> jax.Array:
+    """Length of A^H u in the Euclidean norm by its length in the preconditioner's: 1 without one."""
+    return jnp.ones_like(basis.alpha) if basis.raw is None else length(basis.raw)
+
+
 def _unit(x: jax.Array, size: jax.Array) -> jax.Array:
     return x / jnp.where(size > 0, size, 1)
 

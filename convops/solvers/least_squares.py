@@ -26,7 +26,7 @@ class LeastSquares(NamedTuple):
 
     def precondition(self, s: jax.Array) -> jax.Array:
         """Apply what approximates (A^H A + damp^2)^-1."""
-        return s if self.preconditioner is None else self.preconditioner._matvec(s)
+        return s if self.preconditioner is None else self.preconditioner._matvec(s).astype(s.dtype)
 
     def told(self, x: jax.Array, residual: jax.Array, gradient: jax.Array, **more: jax.Array) -> dict[str, jax.Array]:
         """The scalars of the history, with the relative error where the truth is known."""
@@ -62,7 +62,7 @@ def minimised(
         scalar(damp, "damp", b.dtype),
         jnp.maximum(rtol * length(b), scalar(atol, "atol", b.dtype)),
         rtol * length(A.rmatvec(b)),
-        checked_preconditioner(A, preconditioner),
+        checked_preconditioner(A, preconditioner, b),
         None if truth is None else start_of(A, truth, b.dtype, "truth"),
     )
     run = solve(method, problem, steps_of(max_steps), loop, callback)
@@ -82,9 +82,11 @@ def minimised(
     )
 
 
-def checked_preconditioner(A: LinearOperator, P: Any) -> LinearOperator | None:
+def checked_preconditioner(A: LinearOperator, P: Any, b: jax.Array) -> LinearOperator | None:
     """Refuse what is no operator on the space of x."""
     if P is None or (isinstance(P, LinearOperator) and P.in_shape == P.out_shape == A.in_shape):
+        if P is not None and jnp.issubdtype(P.dtype, jnp.complexfloating) and not jnp.iscomplexobj(b):
+            raise ValueError("`preconditioner` is complex and the problem is real: give a real operator")
         return P
     raise ValueError(f"`preconditioner` must be an operator on {A.in_shape}, what A acts on; got {P!r}")
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
 from .checks import inner, length
-from .golub_kahan import GolubKahan, begin, done, extend, ratio
+from .golub_kahan import GolubKahan, begin, done, euclidean, extend, ratio
 from .iterate import Progress
 from .least_squares import LeastSquares, minimised, needs_rows
 from .solution import Solution
@@ -41,6 +41,7 @@ class LsmrState(NamedTuple):
     tail: Tail
     residual: jax.Array
     gradient: jax.Array
+    scale: jax.Array
     norm: jax.Array
     failed: jax.Array
 
@@ -69,7 +70,8 @@ class Lsmr:
             s_bar=zero,
             tail=Tail(basis.beta, zero, one, zero, zero, zero, zero),
             residual=residual,
-            gradient=gradient,
+            gradient=gradient * euclidean(basis),
+            scale=euclidean(basis),
             norm=zero,
             failed=~jnp.isfinite(gradient),
         )
@@ -104,7 +106,8 @@ class Lsmr:
             s_bar=s_bar,
             tail=tail,
             residual=jnp.sqrt(jnp.maximum(whole - problem.damp**2 * inner(x, x), 0)),
-            gradient=jnp.abs(zeta_bar),
+            gradient=jnp.abs(zeta_bar) * state.scale,
+            scale=state.scale,
             norm=jnp.sqrt(state.norm**2 + state.basis.alpha**2 + basis.beta**2 + damp**2),
             failed=~fine,
         )
@@ -175,7 +178,8 @@ def lsmr(
     -------
     Solution
         ``history`` has ``residual_norm``, ``gradient_norm`` (of A^H r - damp^2 x) and ``norm``, the Frobenius norm of
-        the bidiagonal matrix: an estimate of that of (A; damp I).
+        the bidiagonal matrix: an estimate of that of (A; damp I). With a preconditioner ``gradient_norm`` is taken in
+        its norm, scaled to be right at the start.
 
     References
     ----------

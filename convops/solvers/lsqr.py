@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
 from .checks import inner, length
-from .golub_kahan import GolubKahan, begin, done, extend, ratio
+from .golub_kahan import GolubKahan, begin, done, euclidean, extend, ratio
 from .iterate import Progress
 from .least_squares import LeastSquares, minimised, needs_rows
 from .solution import Solution
@@ -38,7 +38,7 @@ class Lsqr:
     def init(self, problem: LeastSquares) -> LsqrState:
         basis = begin(problem, self.stacked)
         residual = length(problem.b - problem.A._matvec(problem.x0)) if self.stacked else basis.beta
-        gradient = basis.alpha * basis.beta
+        gradient = basis.alpha * basis.beta * euclidean(basis)
         zero = jnp.zeros_like(basis.beta)
         failed = ~jnp.isfinite(gradient)
         return LsqrState(
@@ -60,7 +60,7 @@ class Lsqr:
         lost = state.lost + psi**2
         whole = phi_bar**2 + lost  # norm(A x - b)^2 + damp^2 norm(x)^2
         residual = jnp.sqrt(jnp.maximum(whole - problem.damp**2 * inner(x, x), 0))
-        gradient = basis.alpha * jnp.abs(s * phi)
+        gradient = basis.alpha * jnp.abs(s * phi) * euclidean(basis)
         norm = jnp.sqrt(state.norm**2 + state.basis.alpha**2 + basis.beta**2 + damp**2)
         size = state.size + ratio(length(state.w), rho) ** 2
         fine = jnp.isfinite(gradient) & (rho > 0)

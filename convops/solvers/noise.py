@@ -12,7 +12,7 @@ from .checks import finite
 NORMAL_QUARTILE = 0.6744897501960817  # median of |x| for x standard normal
 
 
-def noise_level(b: Any, axes: Any = None) -> jax.Array:
+def noise_level(b: Any, axes: Any = None, *, kept: Any = None) -> jax.Array:
     """Estimate the standard deviation of white noise: the median of the finest diagonal Haar band, over 0.6745.
 
     Donoho & Johnstone, Biometrika 81 (1994) 425. Texture as fine as a sample adds to it; blurred data have little.
@@ -23,6 +23,8 @@ def noise_level(b: Any, axes: Any = None) -> jax.Array:
         Finite; for complex data the root of the sum of the variances of the two parts.
     axes : int or tuple of int, optional
         The axes along which neighbours are compared, each of at least 2 samples; all of them by default.
+    kept : array of bool, optional
+        Of the shape of `b`: only where all the neighbours compared are kept do they count.
 
     Returns
     -------
@@ -39,13 +41,23 @@ def noise_level(b: Any, axes: Any = None) -> jax.Array:
     finite(b, "b")
     band = as_inexact(b, "b")
     band = band.astype(jnp.promote_types(band.dtype, jnp.float32))
+    good = jnp.ones(band.shape, bool) if kept is None else jnp.asarray(kept).astype(bool)
+    if band.ndim == 0 or good.shape != band.shape:
+        raise ValueError(
+            f"`b` has shape {band.shape} and `kept` {good.shape}; give at least one axis, and the same shape"
+        )
     for axis in axes_of(axes, band.ndim):
-        pairs = band.shape[axis] // 2
-        if pairs == 0:
+        if band.shape[axis] < 2:
             raise ValueError(f"`b` has shape {band.shape}; axis {axis} has no two neighbours: name others by `axes`")
-        first = jax.lax.slice_in_dim(band, 0, 2 * pairs, 2, axis)
-        second = jax.lax.slice_in_dim(band, 1, 2 * pairs, 2, axis)
+        first, second = _pairs(band, axis)
         band = (first - second) / jnp.sqrt(jnp.asarray(2, jnp.finfo(band.dtype).dtype))
-    if jnp.iscomplexobj(band):
-        return jnp.hypot(*(jnp.median(jnp.abs(part)) for part in (band.real, band.imag))) / NORMAL_QUARTILE
-    return jnp.median(jnp.abs(band)) / NORMAL_QUARTILE
+        good = jnp.logical_and(*_pairs(good, axis))
+    parts = (band.real, band.imag) if jnp.iscomplexobj(band) else (band,)
+    squares = [jnp.nan_to_num(jnp.nanmedian(jnp.where(good, jnp.abs(part), jnp.nan))) ** 2 for part in parts]
+    return jnp.sqrt(sum(squares[1:], squares[0])) / NORMAL_QUARTILE
+
+
+def _pairs(x: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
+    """Samples 0, 2, 4, ... along an axis, and their neighbours 1, 3, 5, ..."""
+    n = x.shape[axis] // 2 * 2
+    return jax.lax.slice_in_dim(x, 0, n, 2, axis), jax.lax.slice_in_dim(x, 1, n, 2, axis)

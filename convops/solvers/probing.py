@@ -14,9 +14,9 @@ import numpy as np
 
 from ..operators.base import LinearOperator
 from ..operators.spectral import gram_symbol
-from ..operators.unknown_boundary import UnknownBoundary
 from . import normal
 from .checks import inner, length
+from .seen import seen
 from .selection import Selection
 
 RULES = ("gcv", "discrepancy", "sure", "whiteness")
@@ -41,7 +41,8 @@ def choose(
 @partial(jax.jit, static_argnames="rule")
 def _chosen(A: Any, L: Any, b: jax.Array, rule: str, noise: jax.Array) -> tuple[jax.Array, jax.Array, Selection]:
     A, L = jax.lax.stop_gradient((A, L))
-    keep = jnp.ones(b.shape, bool) if not isinstance(A, UnknownBoundary) or A.keep is None else A.keep > 0
+    keep = seen(A)
+    keep = jnp.ones(b.shape, bool) if keep is None else keep
     signs = jax.random.rademacher(jax.random.key(0), b.shape, jnp.finfo(b.dtype).dtype) * keep
     real = jnp.finfo(b.dtype).dtype
     scale = (A.norm() / _size(L)) ** 2
@@ -72,7 +73,7 @@ def _chosen(A: Any, L: Any, b: jax.Array, rule: str, noise: jax.Array) -> tuple[
 def _least(at: Any, grid: jax.Array, values: jax.Array, both: jax.Array) -> tuple[jax.Array, ...]:
     """The lowest minimum inside the grid, by parabolas through it and its neighbours."""
     values = jnp.where(jnp.isfinite(values), values, jnp.inf)
-    dips = jnp.pad((values[1:-1] <= values[:-2]) & (values[1:-1] <= values[2:]), 1)
+    dips = jnp.pad((values[1:-1] <= values[:-2]) & (values[1:-1] <= values[2:]), 1) & jnp.isfinite(values)
     at_edge = ~jnp.any(dips)
     best = jnp.argmin(jnp.where(dips | at_edge, values, jnp.inf))
     around = jnp.clip(best + jnp.arange(-1, 2), 0, len(grid) - 1)

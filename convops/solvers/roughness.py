@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from ..operators.algebra import Composition
+from ..operators.adjoint import Adjoint, Conjugate
+from ..operators.algebra import Composition, Scaled
 from ..operators.base import LinearOperator
 from ..operators.blocks import VerticalStack
+from ..operators.diagonalized import Spectral
 from ..operators.differences import gradient, laplacian
 from ..operators.elementary import identity
 from ..operators.unknown_boundary import UnknownBoundary
@@ -20,7 +22,7 @@ def roughness(A: LinearOperator, L: Any) -> LinearOperator:
     if isinstance(L, str) and L in NAMED:
         first = _first(A)
         boundary = "wrap" if "circulant" in first.tags else "symmetric"
-        return NAMED[L](A.in_shape, boundary, axes=first.axes if isinstance(first, Convolution) else None)
+        return NAMED[L](A.in_shape, boundary, axes=first.axes if isinstance(first, Convolution | Spectral) else None)
     if isinstance(L, LinearOperator) and L.in_shape == A.in_shape:
         return L
     names = ", ".join(map(repr, NAMED))
@@ -33,4 +35,6 @@ def _first(A: LinearOperator) -> LinearOperator:
         return _first(A.factors[-1])
     if isinstance(A, UnknownBoundary):
         return A.blur
+    if isinstance(A, Scaled | Adjoint | Conjugate):
+        return _first(A.parent)
     return _first(A.blocks[0]) if isinstance(A, VerticalStack) else A

@@ -63,6 +63,7 @@ class Selection:
         return found
 
 
+@partial(jax.jit, static_argnames=("rule", "iterations"))
 def choose(problem: Coefficients, rule: str, noise: jax.Array, iterations: int = 1) -> tuple[jax.Array, Selection]:
     """Return the weight and how it was chosen; the weight has derivatives, by the implicit function theorem."""
     span = jnp.max(problem.square) / jnp.max(problem.rough)
@@ -87,9 +88,8 @@ def minimised(criterion: Criterion, grid: jax.Array) -> tuple[jax.Array, jax.Arr
     """
     values = jax.lax.stop_gradient(jax.lax.map(criterion, grid))
     values = jnp.where(jnp.isfinite(values), values, jnp.inf)
-    dips = jnp.concatenate(
-        [jnp.zeros(1, bool), (values[1:-1] <= values[:-2]) & (values[1:-1] <= values[2:]), jnp.zeros(1, bool)]
-    )
+    inner = (values[1:-1] <= values[:-2]) & (values[1:-1] <= values[2:])
+    dips = jnp.pad(inner, 1) & jnp.isfinite(values)
     at_edge = ~jnp.any(dips)
     best = jnp.argmin(jnp.where(dips | at_edge, values, jnp.inf))
 

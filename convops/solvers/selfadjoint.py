@@ -15,7 +15,9 @@ from .golub_kahan import ratio
 from .iterate import Progress, solve
 from .krylov import ConjugateGradient, System
 from .least_squares import checked_preconditioner
-from .solution import CONVERGED, INEXACT, NONFINITE, RUNNING, Solution
+from .solution import CONVERGED, INEXACT, LEAST, NONFINITE, RUNNING, Solution
+
+SINGULAR = 10  # a pivot is zero that is smaller than so many roundings of the norm
 
 
 class MinresState(NamedTuple):
@@ -32,7 +34,8 @@ class MinresState(NamedTuple):
     phi: jax.Array
     r: jax.Array
     size: jax.Array
-    failed: jax.Array
+    norm: jax.Array  # a lower bound of norm(A)
+    failed: jax.Array  # a status
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class Minres:
             phi=beta,
             r=raw,
             size=length(raw),
-            failed=~jnp.isfinite(beta),
+            norm=zero,
+            failed=jnp.where(jnp.isfinite(beta), RUNNING, NONFINITE),
         )
 
     def step(self, problem: System, state: MinresState) -> MinresState:
@@ -74,9 +78,11 @@ class Minres:
         gamma_bar = state.s * state.delta - state.c * alpha
         gamma = jnp.hypot(gamma_bar, following)
         c, s = ratio(gamma_bar, gamma), ratio(following, gamma)
-        fine = (gamma > 0) & jnp.isfinite(gamma)
+        norm = jnp.maximum(state.norm, jnp.sqrt(alpha**2 + beta**2 + following**2))
+        fine = (gamma > SINGULAR * jnp.finfo(gamma.dtype).eps * norm) & jnp.isfinite(gamma)
         w = ratio(v - state.epsilon * state.w[0] - delta * state.w[1], gamma)
         x = jnp.where(fine, state.x + c * state.phi * w, state.x)
+        c, s = jnp.where(fine, c, 0), jnp.where(fine, s, 1)
         phi = s * state.phi
         r = s**2 * state.r - phi * c * ratio(raw, following)
         return MinresState(
@@ -93,12 +99,13 @@ class Minres:
             phi=phi,
             r=r,
             size=length(r),
-            failed=~fine,
+            norm=norm,
+            failed=jnp.where(jnp.isfinite(gamma), jnp.where(fine, RUNNING, LEAST), NONFINITE),
         )
 
     def done(self, problem: System, state: MinresState) -> jax.Array:
         small = state.size <= problem.threshold
-        return jnp.where(state.failed, NONFINITE, jnp.where(small, CONVERGED, RUNNING))
+        return jnp.where((state.failed == RUNNING) & small, CONVERGED, state.failed)
 
     def report(self, problem: System, state: MinresState) -> dict[str, jax.Array]:
         return problem.told(state.x, state.size)
@@ -237,7 +244,7 @@ def _solved(method, A, b, shift, x0, preconditioner, truth, stop, max_steps, loo
     shift = scalar(shift, "shift", b.dtype)
     threshold = jnp.maximum(tolerance(stop[0], b.dtype, 1e-5, 1e-8) * length(b), scalar(stop[1], "atol", b.dtype))
     matvec = jax.tree_util.Partial(_shifted, A, shift)
-    P = checked_preconditioner(A, preconditioner)
+    P = checked_preconditioner(A, preconditioner, b)
     system = System(matvec, b - matvec(first), threshold, None if P is None else jax.tree_util.Partial(_applied, P))
     if truth is not None:
         whole = start_of(A, truth, b.dtype, "truth")
@@ -262,7 +269,7 @@ def _shifted(A: LinearOperator, shift: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def _applied(P: LinearOperator, x: jax.Array) -> jax.Array:
-    return P._matvec(x)
+    return P._matvec(x).astype(x.dtype)
 
 
 def _check_selfadjoint(A: LinearOperator, dtype: Any) -> None:

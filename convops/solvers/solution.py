@@ -8,7 +8,7 @@ import numpy as np
 
 from ..operators.arrays import traced
 
-RUNNING, CONVERGED, NONFINITE, STOPPED, INEXACT, INDEFINITE = range(6)
+RUNNING, CONVERGED, NONFINITE, STOPPED, INEXACT, INDEFINITE, LEAST = range(7)
 STATUS = (
     "the step limit was reached before the tolerance",
     "converged: the tolerance was reached",
@@ -16,6 +16,7 @@ STATUS = (
     "stopped by the callback or by an interrupt",
     "stopped where rounding ends the progress: the true residual is above the tolerance",
     "stopped: the operator is not positive definite (minres takes indefinite ones)",
+    "stopped: the operator is singular and no x reaches the data; the residual is about the least there is",
 )
 
 

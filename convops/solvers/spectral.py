@@ -18,7 +18,7 @@ from ..operators.arrays import traced
 from ..operators.base import LinearOperator
 from ..operators.blocks import Kronecker, VerticalStack
 from ..operators.elementary import Identity
-from ..operators.separation import KroneckerSVD, kronecker_svd, separated
+from ..operators.separation import KroneckerSVD, factors, kronecker_svd, separated
 from ..operators.spectral import Symbol, gram_symbol, symbol
 from ..operators.windowed import Convolution
 
@@ -111,11 +111,11 @@ def _axes(function: Any, op: LinearOperator, name: str) -> frozenset[int] | None
 
 def _small_product(A: LinearOperator) -> bool:
     """Whether A is a Kronecker product of matrices that are small enough to decompose."""
-    if max((*A.in_shape, *A.out_shape)) > LARGEST_SVD or 0 in A.out_shape:
+    if 0 in A.out_shape:
         return False
     if isinstance(A, Kronecker):
-        return True
-    if not isinstance(A, Convolution) or A.channels:
+        return all(max(f.shape) <= LARGEST_SVD for f in factors(A))
+    if not isinstance(A, Convolution) or A.channels or max((*A.in_shape, *A.out_shape)) > LARGEST_SVD:
         return False
     try:
         separated(A)

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
 from ..operators.separation import KroneckerSVD
-from ..operators.unknown_boundary import UnknownBoundary
 from ..operators.window import positive
 from . import normal, probing, selection, spectral
 from .checks import data_of, length, scalar, start_of, steps_of, tolerance
@@ -17,6 +16,7 @@ from .iterate import Progress, Run, solve
 from .krylov import ConjugateGradient
 from .noise import noise_level
 from .roughness import roughness
+from .seen import seen
 from .solution import CONVERGED, INEXACT, NONFINITE, Solution
 
 
@@ -63,7 +63,8 @@ def tikhonov(
     mean : array, optional
         What x is drawn to, of ``A.in_shape``; zero by default.
     iterations : int
-        Of iterated Tikhonov: each solves for what the one before left in the residual.
+        Of iterated Tikhonov: each solves for what the one before left in the residual. Rules take account of it where
+        there is a closed form, ``reml`` apart; elsewhere they go with 1 only.
     x0 : array, optional
         First iterate of the conjugate gradients; zeros by default, without meaning for the closed form.
     rtol, atol : float
@@ -102,7 +103,8 @@ def tikhonov(
         raise ValueError(f"`weight` is {rule!r}; give a number or {', '.join(map(repr, selection.CRITERIA))}")
     weight = scalar(0.0 if rule else weight, "weight", b.dtype)
     centre = None if mean is None else start_of(A, mean, b.dtype, "mean")
-    b = jnp.where(A.keep > 0, b, 0) if isinstance(A, UnknownBoundary) and A.keep is not None else b
+    kept = seen(A)
+    b = b if kept is None else jnp.where(kept, b, 0)
     data = b if centre is None else b - A.matvec(centre)
     steps = positive(iterations, "iterations")
     stop = tolerance(rtol, b.dtype, 1e-6, 1e-14), scalar(atol, "atol", b.dtype)
@@ -112,27 +114,36 @@ def tikhonov(
     if basis is not None:
         problem = spectral.coefficients(A, L, data, basis)
         if rule is not None:
-            weight, chosen = selection.choose(problem, rule, _noise(noise, b, basis), steps)
+            weight, chosen = selection.choose(problem, rule, _noise(rule, noise, b, basis, None), steps)
         x = _closed(problem, weight, basis, steps)
     else:
         first = start_of(A, x0, b.dtype)
         first = first if centre is None else first - centre
+        if rule is not None and steps > 1:
+            raise ValueError(
+                f"`iterations` is {steps} and `weight` is {rule!r}, which needs a closed form: give a number"
+            )
         if rule is not None:
-            weight, found, chosen = probing.choose(A, L, data, rule, _noise(noise, b, None))
+            weight, found, chosen = probing.choose(A, L, data, rule, _noise(rule, noise, b, None, kept))
             if x0 is None:  # what is known of x costs no accuracy
                 first, stop = found, (stop[0], jnp.maximum(stop[1], stop[0] * length(A.rmatvec(data))))
         x, run = _iterated(A, L, data, weight, first, stop, steps_of(max_steps), steps, callback)
     return _solution(A, L, data, weight, centre, x, run, flat, stop, chosen, check=steps == 1)
 
 
-def _noise(noise: Any, b: jax.Array, basis: Any) -> jax.Array:
-    """The noise level given, or estimated along the axes that are transformed."""
+def _noise(rule: str, noise: Any, b: jax.Array, basis: Any, kept: jax.Array | None) -> jax.Array:
+    """The noise level given, or estimated, where the rule needs one, along the axes that are transformed."""
     if noise is not None:
         return scalar(noise, "noise", b.dtype)
-    if basis is None or isinstance(basis, KroneckerSVD):
-        return noise_level(b)
-    axes = tuple(a + b.ndim - len(basis.shape) for a in basis.axes if basis.shape[a] > 1)
-    return noise_level(b, axes or None)
+    if rule not in selection.NEED_NOISE:
+        return jnp.zeros((), jnp.finfo(b.dtype).dtype)
+    axes = range(b.ndim)
+    if isinstance(basis, spectral.Transform):
+        axes = [a + b.ndim - len(basis.shape) for a in basis.axes]
+    axes = tuple(a for a in axes if b.shape[a] > 1)
+    if not axes:
+        raise ValueError(f"`weight` is {rule!r} and one sample tells nothing of its noise: give `noise`")
+    return noise_level(b, axes, kept=kept)
 
 
 @partial(jax.jit, static_argnames=("basis", "iterations"))
