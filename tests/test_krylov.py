@@ -198,12 +198,49 @@ def test_zero_data_and_overflow(solver):
     assert np.all(np.isfinite(huge.x))
 
 
+def test_minres_stops_where_nothing_reaches_the_data():
+    """Singular and inconsistent: the residual comes down to the least there is, and the iterates stay small."""
+    L = co.laplacian(64, "wrap")
+    b = np.random.default_rng(0).standard_normal(64)
+    sol = co.minres(L, b)
+    assert not bool(sol.converged)
+    least = abs(b.sum()) / 8
+    assert float(sol.residual_norm) <= 1.01 * least
+    assert float(np.max(np.abs(sol.x))) < 1e4
+    consistent = co.minres(L, b - b.mean())
+    assert bool(consistent.converged), consistent.status
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_preconditioner_of_any_scale_leaves_the_stopping_alone(solver):
+    operator = co.diagonal(1e4 * np.linspace(1, 3, 200))
+    b = np.random.default_rng(1).standard_normal(200)
+    plain = solver(operator, b, rtol=1e-4)
+    for scale in (1e-8, 1e4):
+        sol = solver(operator, b, preconditioner=co.diagonal(np.full(200, scale)), rtol=1e-4)
+        assert bool(sol.converged), sol.status
+        assert abs(int(sol.num_steps) - int(plain.num_steps)) <= 2
+        np.testing.assert_allclose(
+            sol.history["gradient_norm"][3], plain.history["gradient_norm"][3], rtol=1e-3 if X64 else 0.05
+        )
+
+
+@pytest.mark.skipif(not X64, reason="needs double precision beside single")
+@pytest.mark.parametrize("solver", [*SOLVERS, co.cg, co.minres])
+def test_a_preconditioner_of_another_precision(solver):
+    operator = co.convolution(np.array([0.2, 0.6, 0.2], np.float32), 32)
+    sol = solver(operator, np.ones(32, np.float32), preconditioner=co.diagonal(np.ones(32)))
+    assert sol.x.dtype == np.float32
+
+
 REFUSED = [
     (lambda: co.minres(A, DATA), "not its own adjoint"),
     (lambda: co.cg(co.convolution(PSF, SHAPE, mode="full"), DATA), "`A` maps|`b` has shape"),
     (lambda: co.cg(EVEN.gram(), DATA, shift=-1.0), "`shift`"),
     (lambda: co.lsqr(A, DATA, preconditioner=np.eye(3)), "`preconditioner`"),
     (lambda: co.lsmr(A, DATA, truth=np.ones(4)), "`truth` has shape"),
+    (lambda: co.lsmr(A, DATA, x0=1j * SCENE), "`x0` is complex"),
+    (lambda: co.lsqr(A, DATA, preconditioner=co.identity(SHAPE) * 1j), "`preconditioner` is complex"),
     (lambda: co.lsqr(A, DATA, damp="gcv"), "`damp`"),
     (lambda: co.cgls(A, np.full(SHAPE, np.nan)), "NaN"),
 ]

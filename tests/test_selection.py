@@ -209,6 +209,40 @@ def test_noise_level():
     assert int(co.noise_level(np.arange(9) % 2)) == 1
 
 
+def test_noise_level_leaves_out_what_is_not_kept():
+    rng = np.random.default_rng(4)
+    kept = rng.random((120, 121)) > 0.2
+    b = np.where(kept, 5 + 0.3 * rng.standard_normal(kept.shape), 0)
+    assert abs(float(co.noise_level(b, kept=kept)) / 0.3 - 1) < 0.05
+    assert float(co.noise_level(b)) > 0.6
+
+
+def test_data_without_signal_or_neighbours():
+    A, _ = MODELS["fft"]
+    nothing = co.tikhonov(A, np.zeros(SHAPE))
+    assert not np.any(nothing.x)
+    assert bool(nothing.selection.at_edge)
+    row = co.convolution([0.25, 0.5, 0.25], 32, boundary="wrap")
+    line = co.convolution([[0.25, 0.5, 0.25]], (1, 32), boundary="wrap")
+    b = np.cumsum(np.random.default_rng(0).standard_normal(32))
+    wanted = co.tikhonov(row, b, L="gradient", weight="discrepancy").x
+    np.testing.assert_allclose(co.tikhonov(line, b[None], L="gradient", weight="discrepancy").x[0], wanted, atol=1e-4)
+
+
+def test_large_factors_are_not_decomposed():
+    A = co.kronecker(co.convolution(PSF, (48, 47), boundary="edge"), co.identity(2))
+    b = np.random.default_rng(0).standard_normal(A.out_shape)
+    assert int(co.tikhonov(A, b, weight=0.1, rtol=1e-3).num_steps) > 0
+
+
+def test_the_gradient_goes_along_the_axes_of_the_blur():
+    A = co.convolution(PSF[0], (3, 40), axes=1, boundary="wrap")
+    b = np.random.default_rng(0).standard_normal((3, 40))
+    wanted = co.tikhonov(A, b, L="gradient", weight=0.1).x
+    for same in (co.diagonalized(A), 2.0 * (0.5 * A)):
+        np.testing.assert_allclose(co.tikhonov(same, b, L="gradient", weight=0.1).x, wanted, atol=1e-4)
+
+
 REFUSED = [
     (lambda: co.tikhonov(MODELS["fft"][0], SCENE, weight="best"), "`weight` is 'best'"),
     (lambda: co.tikhonov(co.convolution(PSF, SHAPE), SCENE, L="gradient", weight="lcurve"), "needs a transform"),

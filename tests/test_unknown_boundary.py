@@ -135,6 +135,33 @@ def test_a_rule_finds_about_its_minimum(rule):
     assert value(float(sol.weight)) <= min(values) + 0.02, (sol.weight, grid[np.argmin(values)])
 
 
+def test_masks_of_other_types():
+    b = np.random.default_rng(2).standard_normal(SHAPE).astype(np.float32)
+    wanted = co.tikhonov(co.unknown_boundary(PSF, SHAPE, mask=MASK), b, L="gradient", weight=0.1).x
+    for dtype in (np.int8, np.float16, np.float32):
+        A = co.unknown_boundary(PSF.astype(np.float32), SHAPE, mask=MASK.astype(dtype))
+        sol = co.tikhonov(A, b, L="gradient", weight=0.1, rtol=1e-5)
+        assert sol.x.dtype == np.float32
+        np.testing.assert_allclose(sol.x, wanted, atol=1e-2)
+
+
+@pytest.mark.slow
+def test_a_mask_in_front_of_any_blur_counts_as_one():
+    rng = np.random.default_rng(7)
+    keep = rng.random((40, 41)) > 0.5
+    blur = co.convolution(PSF, (40, 41), boundary="wrap")
+    scene = np.cumsum(np.cumsum(rng.standard_normal((40, 41)), 0), 1) / 10
+    scene -= scene.mean()
+    b = np.asarray(blur @ scene) + 0.05 * rng.standard_normal((40, 41))
+    for rule in ("gcv", "discrepancy"):
+        chosen = co.tikhonov(co.mask(keep) @ blur, np.where(keep, b, 1e3), L="gradient", weight=rule, rtol=1e-5)
+        best = min(
+            relative(co.tikhonov(co.mask(keep) @ blur, b, L="gradient", weight=w, rtol=1e-5).x, scene)
+            for w in (1e-4, 1e-3, 1e-2, 1e-1)
+        )
+        assert relative(chosen.x, scene) < 1.3 * best, rule
+
+
 def test_gcv_on_a_photograph_is_near_the_best_weight():
     """The bundled photograph behind a 9 x 9 box, at a blurred signal-to-noise ratio of 40 dB."""
     from importlib import resources
