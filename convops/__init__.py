@@ -49,5 +49,6 @@ from .solvers.selfadjoint import cg as cg
 from .solvers.selfadjoint import minres as minres
 from .solvers.solution import Solution as Solution
 from .solvers.tikhonov import tikhonov as tikhonov
+from .solvers.wiener import wiener as wiener
 
 __version__ = "0.1.0"

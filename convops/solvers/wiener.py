@@ -1,0 +1,94 @@
+"""The Wiener filter: the linear estimate of least mean square error, frequency by frequency."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..operators.arrays import as_inexact, traced
+from ..operators.base import LinearOperator
+from ..operators.elementary import identity
+from . import spectral
+from .checks import data_of, finite, inner, length, reported
+from .solution import CONVERGED, Solution
+
+
+def wiener(A: LinearOperator, b: Any, *, noise_power: Any, signal_power: Any, mean: Any = 0.0) -> Solution:
+    """Estimate x from b = A x + noise, x and noise being stationary: the Wiener filter.
+
+    ``X = conj(H) B / (|H|^2 + noise_power / signal_power)`` in the coefficients of the transform that diagonalises A:
+    the FFT for periodic boundaries, the DCT-II for ``symmetric`` and concrete symmetric kernels. It is `tikhonov` with
+    a weight for each frequency, and the posterior mean for Gaussian x and noise (Wiener 1949).
+
+    Parameters
+    ----------
+    A : LinearOperator
+        Diagonal under the FFT or the DCT-II.
+    b : array
+        Data of ``A.out_shape``, or flat; finite.
+    noise_power : float or array
+        Variance of the noise; or its power spectrum, an array that broadcasts to ``A.in_shape``, in the transform's
+        order of frequencies, its mean being the variance.
+    signal_power : float or array
+        The same of x. Where it is zero, so is the estimate.
+    mean : float or array, optional
+        Mean of x, a number or an array of ``A.in_shape``.
+
+    Returns
+    -------
+    Solution
+        ``objective`` is norm(A x - b)^2 / 2.
+
+    Raises
+    ------
+    ValueError
+        Where no transform is known to diagonalise A, for spectra that do not fit, or negative ones.
+
+    Examples
+    --------
+    >>> import convops as co
+    >>> A = co.convolution([0.25, 0.5, 0.25], 6, boundary="wrap")
+    >>> b = A @ [0.0, 0.0, 4.0, 4.0, 0.0, 0.0]
+    >>> print(co.wiener(A, b, noise_power=1e-4, signal_power=3.0).x.round(1) + 0.0)
+    [0. 0. 4. 4. 0. 0.]
+    """
+    b, flat = data_of(A, b)
+    real = not any(map(jnp.iscomplexobj, (b, *A._inexact_leaves())))
+    basis = spectral.shared(A, identity(A.in_shape), real)
+    if not isinstance(basis, spectral.Transform):
+        raise ValueError(f"`A` is {A!r}, which no transform is known to diagonalise: use tikhonov")
+    noise = _power(noise_power, "noise_power", A.in_shape, b.dtype)
+    signal = _power(signal_power, "signal_power", A.in_shape, b.dtype)
+    finite(mean, "mean")
+    centre = jnp.broadcast_to(as_inexact(mean, "mean"), A.in_shape).astype(b.dtype)
+    return _solved(A, b, noise, signal, centre, basis, flat)
+
+
+def _solved(A: LinearOperator, b: jax.Array, noise: Any, signal: Any, centre: Any, basis: Any, flat: bool) -> Solution:
+    problem = spectral.coefficients(A, identity(A.in_shape), b - A.matvec(centre), basis)
+    noise, signal = basis.kept(noise), basis.kept(signal)
+    below = problem.square * signal + noise
+    gain = jnp.where(below > 0, signal / jnp.where(below > 0, below, 1), 0)
+    x = centre + basis.backward(problem.rhs * gain)
+    r = b - A.matvec(x)
+    return Solution(
+        x=x.reshape(-1) if flat else x,
+        converged=jnp.asarray(True),
+        num_steps=jnp.zeros((), int),
+        residual_norm=reported(length(r)),
+        objective=reported(inner(r, r) / 2),
+        history={"residual_norm": length(r)[None]},
+        code=jnp.asarray(CONVERGED),
+    )
+
+
+def _power(value: Any, name: str, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    """A variance or a power spectrum, on the whole grid."""
+    power = as_inexact(value, name)
+    if jnp.iscomplexobj(power) or (not traced(power) and not np.all(np.isfinite(power) & (np.asarray(power) >= 0))):
+        raise ValueError(f"`{name}` must be real, finite and not negative")
+    fits = power.ndim <= len(shape) and all(n in (1, m) for n, m in zip(power.shape[::-1], shape[::-1], strict=False))
+    if not fits:
+        raise ValueError(f"`{name}` has shape {power.shape}, which does not broadcast to {shape}")
+    return jnp.broadcast_to(power, shape).astype(jnp.finfo(dtype).dtype)
