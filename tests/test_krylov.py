@@ -1,7 +1,10 @@
 """Krylov methods against SciPy's iterates and dense solutions, with damping, shifts, starts and preconditioners."""
 
+from importlib import resources
+
 import jax
 import jax.numpy as jnp
+import matplotlib.image
 import numpy as np
 import pytest
 import scipy.sparse.linalg
@@ -58,9 +61,8 @@ def test_iterates_are_scipys(solver, damp):
 @pytest.mark.parametrize("damp", [0.0, 0.05])
 @pytest.mark.parametrize("solver", [co.lsqr, co.lsmr])
 def test_forty_iterates_are_scipys_on_an_image(solver, damp):
-    from skimage.data import camera
-
-    scene = camera()[::2, ::2] / 255.0
+    with resources.files("convops").joinpath("data/camera.png").open("rb") as file:
+        scene = matplotlib.image.imread(file, format="png").astype(np.float64)
     grid = np.arange(-8, 9)
     psf = np.exp(-(grid[:, None] ** 2 + grid**2) / 8.0)
     blur = co.convolution(psf / psf.sum(), scene.shape, boundary="symmetric")
