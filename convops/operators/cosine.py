@@ -24,7 +24,7 @@ def even(kernel: np.ndarray, origin: tuple[int, ...]) -> bool:
     """Whether a kernel is symmetric about its origin along every axis, to rounding."""
     widths = [(max(k - 1 - 2 * o, 0), max(2 * o - (k - 1), 0)) for k, o in zip(kernel.shape, origin, strict=True)]
     centred = np.pad(kernel.astype(jnp.promote_types(kernel.dtype, jnp.float32)), widths)
-    tolerance = 4 * float(jnp.finfo(kernel.dtype).eps) * float(np.max(np.abs(centred)))
+    tolerance = 2 * float(jnp.finfo(centred.dtype).eps) * float(np.max(np.abs(centred)))
     return all(np.max(np.abs(centred - np.flip(centred, a))) <= tolerance for a in range(centred.ndim))
 
 
