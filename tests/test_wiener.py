@@ -46,8 +46,8 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_it_is_the_posterior_mean(name, mean):
     A, transform, power = MODELS[name]
-    noise = 0.01 if transform == "fft" else 0.01 + 0.1 * RNG.random(SHAPE)
-    b = RNG.standard_normal(SHAPE)
+    noise = 0.01 if transform == "fft" else 0.01 + 0.1 * np.random.default_rng(23).random(SHAPE)
+    b = np.random.default_rng(22).standard_normal(SHAPE)
     M = np.asarray(A.as_matrix())
     M = M.astype(np.result_type(M, np.float64))
     S, N = covariance(power, transform), covariance(noise, transform)
@@ -62,7 +62,7 @@ def test_it_is_the_posterior_mean(name, mean):
 
 def test_it_is_tikhonov_where_the_spectra_are_flat():
     A = MODELS["fft"][0]
-    b = RNG.standard_normal(SHAPE)
+    b = np.random.default_rng(22).standard_normal(SHAPE)
     sol = co.wiener(A, b, noise_power=0.3, signal_power=2.0)
     np.testing.assert_allclose(sol.x, co.tikhonov(A, b, weight=0.15).x, atol=1e-12 if X64 else 1e-5)
     silent = co.wiener(A, b, noise_power=0.0, signal_power=0.0, mean=1.5)
@@ -70,6 +70,8 @@ def test_it_is_tikhonov_where_the_spectra_are_flat():
 
 
 REFUSED = [
+    ({"noise_power": 1.0, "signal_power": 1.0, "mean": 1j * MEAN}, "`mean` is complex"),
+    ({"noise_power": 1.0, "signal_power": 1.0, "mean": np.ones(3)}, "`mean` has shape"),
     ({"noise_power": 1.0, "signal_power": -1.0}, "`signal_power` must be"),
     ({"noise_power": np.ones(3), "signal_power": 1.0}, "`noise_power` has shape"),
     ({"noise_power": np.nan, "signal_power": 1.0}, "`noise_power` must be"),

@@ -10,7 +10,7 @@ import numpy as np
 from .base import LinearOperator, Shape
 from .pytree import static
 
-_HELD = "_held_adjoint"
+HELD = "_held_adjoint"
 _ADJOINT_KEEPS = frozenset({"selfadjoint", "psd", "diagonal", "circulant", "unitary"})
 
 
@@ -111,11 +111,11 @@ class Conjugate(LinearOperator):
 
 def adjoint(op: LinearOperator) -> LinearOperator:
     """The adjoint of `op`: the same object as long as one lives, so that ``A.H.H is A`` whichever came first."""
-    held = op.__dict__.get(_HELD)
+    held = op.__dict__.get(HELD)
     found = None if held is None else held()
     if found is None:
         found = Adjoint(parent=op, in_shape=op.out_shape, out_shape=op.in_shape)
-        object.__setattr__(op, _HELD, weakref.ref(found))
+        object.__setattr__(op, HELD, weakref.ref(found))
     return found
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import eigenvalue, transforms
-from .adjoint import _HELD as HELD
+from .adjoint import HELD
 from .arrays import as_inexact
 from .base import LinearOperator, Shape
 from .pytree import static

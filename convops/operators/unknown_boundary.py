@@ -86,7 +86,7 @@ class UnknownBoundary(LinearOperator):
 
 def unknown_boundary(
     psf: Any, shape: Any, *, mask: Any = None, origin: Any = "center", axes: Any = None
-) -> LinearOperator:
+) -> UnknownBoundary:
     """Return the blur of a scene larger than its data: nothing is assumed of what lies beyond the picture's edge.
 
     The data are the ``valid`` part of the convolution, so that they depend on K - 1 more samples of the scene along an

@@ -13,6 +13,7 @@ from ..operators.unknown_boundary import UnknownBoundary
 from .checks import inner, length, reported
 from .iterate import Run, run_while, settled, start
 from .krylov import ConjugateGradient, System
+from .spectral import Transform
 
 
 def normal(A: LinearOperator, L: LinearOperator, weight: jax.Array, x: jax.Array) -> jax.Array:
@@ -41,36 +42,29 @@ def preconditioner(A: LinearOperator, L: LinearOperator, weight: jax.Array, dtyp
     square = A.share * jnp.abs(blur.values) ** 2 + weight * jnp.real(rough.values)
     least = jnp.finfo(square.dtype).eps * jnp.max(square)
     gain = transforms.precise(1 / jnp.maximum(square, least), dtype)
-    axes = tuple(sorted(blur.axes | rough.axes))
     numbers = (jnp.zeros((), dtype), *A._inexact_leaves(), *L._inexact_leaves())
     real = not any(map(jnp.iscomplexobj, numbers))
-    if real:
-        gain = transforms.half(jnp.broadcast_to(gain, _spread(gain.shape, A.in_shape, axes)), axes)
-    return jax.tree_util.Partial(partial(_filtered, axes, real), jax.lax.stop_gradient(gain))
+    basis = Transform("fft", tuple(sorted(blur.axes | rough.axes)), A.in_shape, real)
+    return jax.tree_util.Partial(_filtered, basis, jax.lax.stop_gradient(basis.kept(gain)))
 
 
-def _spread(shape: tuple[int, ...], whole: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(n if a in axes else shape[a] for a, n in enumerate(whole))
-
-
-def _filtered(axes: tuple[int, ...], real: bool, gain: jax.Array, x: jax.Array) -> jax.Array:
-    return transforms.filtered(x, gain, "fft", axes, real)
+def _filtered(basis: Transform, gain: jax.Array, x: jax.Array) -> jax.Array:
+    return basis.backward(gain * basis.forward(x))
 
 
 @partial(jax.jit, static_argnames="max_steps")
 def implicit(A, L, b, weight, first, rtol, atol, max_steps: int) -> tuple[jax.Array, Run]:
     """Solve by CG, differentiated implicitly: the transposed system is solved by CG too."""
-    P = preconditioner(A, L, weight, b.dtype)
+    first = jax.lax.stop_gradient(first)
+    whole = system_of(A, L, b, weight, first, rtol, atol)
 
     def cg(matvec, rhs: jax.Array) -> tuple[jax.Array, Run]:
         method = ConjugateGradient()
-        system = System(matvec, rhs, jnp.maximum(rtol * length(rhs), atol), P)
+        system = System(matvec, rhs, jnp.maximum(rtol * length(rhs), atol), whole.preconditioner)
         run = settled(run_while(method, system, start(method, system, max_steps), max_steps))
         return run.state.x, run._replace(state=None)
 
-    first = jax.lax.stop_gradient(first)
-    system = system_of(A, L, b, weight, first, rtol, atol)
-    x, run = jax.lax.custom_linear_solve(system.matvec, system.rhs, cg, cg, has_aux=True)
+    x, run = jax.lax.custom_linear_solve(whole.matvec, whole.rhs, cg, cg, has_aux=True)
     return first + x, run
 
 

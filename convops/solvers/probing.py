@@ -17,7 +17,7 @@ from ..operators.spectral import gram_symbol
 from . import normal
 from .checks import inner, length
 from .seen import seen
-from .selection import Selection
+from .selection import Selection, lowest
 
 RULES = ("gcv", "discrepancy", "sure", "whiteness")
 RANGE = 1e-7, 1e1  # of the weights, relative to norm(A)^2 / norm(L)^2
@@ -46,6 +46,7 @@ def _chosen(A: Any, L: Any, b: jax.Array, rule: str, noise: jax.Array) -> tuple[
     signs = jax.random.rademacher(jax.random.key(0), b.shape, jnp.finfo(b.dtype).dtype) * keep
     real = jnp.finfo(b.dtype).dtype
     scale = (A.norm() / _size(L)) ** 2
+    scale = jnp.where(jnp.isfinite(scale) & (scale > 0), scale, 1)
     grid = jnp.log(scale.astype(real)) + jnp.linspace(np.log(RANGE[1]), np.log(RANGE[0]), GRID, dtype=real)
     start = jnp.zeros((2, *A.in_shape), jnp.result_type(b, *A._inexact_leaves(), *L._inexact_leaves()))
 
@@ -72,11 +73,9 @@ def _chosen(A: Any, L: Any, b: jax.Array, rule: str, noise: jax.Array) -> tuple[
 
 def _least(at: Any, grid: jax.Array, values: jax.Array, both: jax.Array) -> tuple[jax.Array, ...]:
     """The lowest minimum inside the grid, by parabolas through it and its neighbours."""
-    values = jnp.where(jnp.isfinite(values), values, jnp.inf)
-    dips = jnp.pad((values[1:-1] <= values[:-2]) & (values[1:-1] <= values[2:]), 1) & jnp.isfinite(values)
-    at_edge = ~jnp.any(dips)
-    best = jnp.argmin(jnp.where(dips | at_edge, values, jnp.inf))
+    best, at_edge = lowest(values)
     around = jnp.clip(best + jnp.arange(-1, 2), 0, len(grid) - 1)
+    values = jnp.where(jnp.isfinite(values), values, jnp.inf)
     points, heights = grid[around], values[around]
     seen_u, seen_v = grid, values
     for _ in range(REFINEMENTS):
@@ -128,7 +127,7 @@ def _criterion(rule: str, rest: jax.Array, left: jax.Array, m: jax.Array, noise:
 
 
 def _whiteness(rest: jax.Array, keep: jax.Array) -> jax.Array:
-    """M W of a residual: 2 on average where it is white noise."""
+    """W times the number of data, of a residual: 2 on average where it is white noise."""
     power = jnp.abs(jnp.fft.fftn(jnp.where(keep, rest, 0))) ** 2
     return rest.size * jnp.sum(power**2) / jnp.maximum(jnp.sum(power) ** 2, jnp.finfo(power.dtype).tiny)
 

@@ -43,8 +43,8 @@ class Selection:
     at_edge : Array of bool
         Whether the rule has no minimum inside that range (the discrepancy: no root); the best end was taken.
     whiteness : Array
-        W of the residual by what t alone would make it: 2 on average where the data's part in the residual is white
-        noise, more where structure is left in it.
+        W of the residual by what t alone would make it (without a closed form: m W): 2 on average where the data's
+        part in the residual is white noise, more where structure is left in it.
     """
 
     weights: jax.Array
@@ -81,17 +81,9 @@ def choose(problem: Coefficients, rule: str, noise: jax.Array, iterations: int =
 
 
 def minimised(criterion: Criterion, grid: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The least of the minima inside a grid, refined; the values on the grid; whether there was none inside.
-
-    A minimum at an end is none: there, where hardly a coefficient is (or all are) left in the residual, the criteria
-    are ratios of next to nothing.
-    """
+    """The `lowest` minimum on a grid, refined; the values on the grid; whether there was none inside."""
     values = jax.lax.stop_gradient(jax.lax.map(criterion, grid))
-    values = jnp.where(jnp.isfinite(values), values, jnp.inf)
-    inner = (values[1:-1] <= values[:-2]) & (values[1:-1] <= values[2:])
-    dips = jnp.pad(inner, 1) & jnp.isfinite(values)
-    at_edge = ~jnp.any(dips)
-    best = jnp.argmin(jnp.where(dips | at_edge, values, jnp.inf))
+    best, at_edge = lowest(values)
 
     def slope(u: jax.Array) -> jax.Array:
         return jax.jvp(criterion, (u,), (jnp.ones_like(u),))[1]
@@ -114,6 +106,19 @@ def minimised(criterion: Criterion, grid: jax.Array) -> tuple[jax.Array, jax.Arr
 
     u = jax.lax.custom_root(stationary, grid[best], halved, lambda g, y: y / _nonzero(g(jnp.ones_like(y))))
     return jnp.where(at_edge, grid[best], u), values, at_edge
+
+
+def lowest(values: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Where the least of the minima inside a grid is, or the best end where there is none; and whether there is none.
+
+    A minimum at an end is none: there, where hardly a coefficient is (or all are) left in the residual, the criteria
+    are ratios of next to nothing.
+    """
+    finite = jnp.where(jnp.isfinite(values), values, jnp.inf)
+    inside = (finite[1:-1] <= finite[:-2]) & (finite[1:-1] <= finite[2:])
+    dips = jnp.pad(inside, 1) & jnp.isfinite(values)
+    at_edge = ~jnp.any(dips)
+    return jnp.argmin(jnp.where(dips | at_edge, finite, jnp.inf)), at_edge
 
 
 def _nonzero(x: jax.Array) -> jax.Array:

@@ -7,6 +7,7 @@ s beta = sum conj(h_i) b_i.
 """
 
 import math
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -42,13 +43,15 @@ class Coefficients(NamedTuple):
         return jnp.iscomplexobj(self.rhs)
 
 
-class Transform(NamedTuple):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Transform:
     """V: the FFT, scaled to be unitary, or the DCT-II, along some axes of arrays of one shape."""
 
-    name: str
-    axes: tuple[int, ...]
-    shape: tuple[int, ...]
-    real: bool
+    name: str = field(metadata={"static": True})
+    axes: tuple[int, ...] = field(metadata={"static": True})
+    shape: tuple[int, ...] = field(metadata={"static": True})
+    real: bool = field(metadata={"static": True})
 
     def forward(self, x: jax.Array) -> jax.Array:
         """V^H x."""
@@ -60,8 +63,10 @@ class Transform(NamedTuple):
         return transforms.backward(coefficients * self._scale, self.name, self.axes, sizes, self.real)
 
     def kept(self, values: jax.Array) -> jax.Array:
-        """What a transform of real data keeps of values on the full grid."""
-        return transforms.half(values, self.axes) if self._halved else values
+        """What is kept of values on the grid, which may have length 1 along axes where they do not vary."""
+        sizes = [n if a in self.axes else values.shape[a] for a, n in enumerate(self.shape)]
+        whole = jnp.broadcast_to(values, sizes)
+        return transforms.half(whole, self.axes) if self._halved else whole
 
     @property
     def count(self) -> jax.Array:
@@ -133,28 +138,20 @@ def coefficients(A: LinearOperator, L: LinearOperator, b: jax.Array, basis: Tran
     return _combined(*_symbols(A, L, basis), b, basis)
 
 
-@partial(jax.jit, static_argnames="basis")
+@jax.jit
 def _by_fft(A: LinearOperator, L: LinearOperator, b: jax.Array, basis: Transform) -> Coefficients:
     return _combined(*_symbols(A, L, basis), b, basis)
 
 
 def _symbols(A: LinearOperator, L: LinearOperator, basis: Transform) -> tuple[list[jax.Array], jax.Array]:
-    blocks = A.blocks if isinstance(A, VerticalStack) else (A,)
-    found = [symbol(block, basis.name) for block in blocks]
+    found = [symbol(block, basis.name) for block in (A.blocks if isinstance(A, VerticalStack) else (A,))]
     penalty = gram_symbol(L, basis.name)
     assert penalty is not None
-    return [basis.kept(_full(part.values, basis)) for part in found if part is not None], basis.kept(
-        _full(jnp.real(penalty.values), basis)
-    )
+    blocks = [basis.kept(part.values) for part in found if part is not None]
+    return blocks, basis.kept(jnp.real(penalty.values))
 
 
-def _full(values: jax.Array, basis: Transform) -> jax.Array:
-    """Values along all axes of the transform, also where they do not vary."""
-    sizes = [n if a in basis.axes else values.shape[a] for a, n in enumerate(basis.shape)]
-    return jnp.broadcast_to(values, sizes)
-
-
-@partial(jax.jit, static_argnames="basis")
+@jax.jit
 def _combined(blocks: list[jax.Array], rough: jax.Array, b: jax.Array, basis: Transform) -> Coefficients:
     """The coefficients of one observation, or of several of one scene."""
     H = [transforms.precise(h, b.dtype) for h in blocks]
@@ -195,10 +192,11 @@ def residual_factor(problem: Coefficients, weight: jax.Array, iterations: int = 
     return jnp.where(denominator > 0, penalty / safe, 1) ** iterations
 
 
-def solved(problem: Coefficients, weight: jax.Array, iterations: int = 1) -> jax.Array:
-    """Coefficients of the (iterated) Tikhonov solution; zero where A and L both vanish."""
+@partial(jax.jit, static_argnames="iterations")
+def solved(problem: Coefficients, weight: jax.Array, basis: Transform | KroneckerSVD, iterations: int) -> jax.Array:
+    """The (iterated) Tikhonov solution; its coefficients are zero where A and L both vanish."""
     denominator = problem.square + weight * problem.rough
     safe = jnp.where(denominator > 0, denominator, 1)
     gain = jnp.where(denominator > 0, 1 / safe, 0)
     t = residual_factor(problem, weight)
-    return problem.rhs * gain * sum(t**j for j in range(iterations))
+    return basis.backward(problem.rhs * gain * sum(t**j for j in range(iterations)))

@@ -1,14 +1,12 @@
 """Tikhonov regularisation: min 1/2 norm(A x - b)^2 + weight/2 norm(L (x - mean))^2, in closed form or by CG."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
-from ..operators.separation import KroneckerSVD
 from ..operators.window import positive
 from . import normal, probing, selection, spectral
 from .checks import data_of, length, scalar, start_of, steps_of, tolerance
@@ -115,7 +113,7 @@ def tikhonov(
         problem = spectral.coefficients(A, L, data, basis)
         if rule is not None:
             weight, chosen = selection.choose(problem, rule, _noise(rule, noise, b, basis, None), steps)
-        x = _closed(problem, weight, basis, steps)
+        x = spectral.solved(problem, weight, basis, steps)
     else:
         first = start_of(A, x0, b.dtype)
         first = first if centre is None else first - centre
@@ -144,17 +142,6 @@ def _noise(rule: str, noise: Any, b: jax.Array, basis: Any, kept: jax.Array | No
     if not axes:
         raise ValueError(f"`weight` is {rule!r} and one sample tells nothing of its noise: give `noise`")
     return noise_level(b, axes, kept=kept)
-
-
-@partial(jax.jit, static_argnames=("basis", "iterations"))
-def _by_transform(problem: Any, weight: jax.Array, basis: Any, iterations: int) -> jax.Array:
-    return basis.backward(spectral.solved(problem, weight, iterations))
-
-
-def _closed(problem: Any, weight: jax.Array, basis: Any, iterations: int) -> jax.Array:
-    if isinstance(basis, KroneckerSVD):
-        return basis.backward(spectral.solved(problem, weight, iterations))
-    return _by_transform(problem, weight, basis, iterations)
 
 
 def _iterated(A, L, b, weight, first, stop, max_steps: int, iterations: int, callback) -> tuple[jax.Array, Run]:

@@ -10,7 +10,7 @@ from ..operators.arrays import as_inexact, traced
 from ..operators.base import LinearOperator
 from ..operators.elementary import identity
 from . import spectral
-from .checks import data_of, finite, inner, length, reported
+from .checks import data_of, inner, length, reported, start_of
 from .solution import CONVERGED, Solution
 
 
@@ -60,8 +60,7 @@ def wiener(A: LinearOperator, b: Any, *, noise_power: Any, signal_power: Any, me
         raise ValueError(f"`A` is {A!r}, which no transform is known to diagonalise: use tikhonov")
     noise = _power(noise_power, "noise_power", A.in_shape, b.dtype)
     signal = _power(signal_power, "signal_power", A.in_shape, b.dtype)
-    finite(mean, "mean")
-    centre = jnp.broadcast_to(as_inexact(mean, "mean"), A.in_shape).astype(b.dtype)
+    centre = start_of(A, jnp.full(A.in_shape, mean) if jnp.ndim(mean) == 0 else mean, b.dtype, "mean")
     return _solved(A, b, noise, signal, centre, basis, flat)
 
 
