@@ -40,6 +40,8 @@ from .operators.unknown_boundary import UnknownBoundary as UnknownBoundary
 from .operators.unknown_boundary import unknown_boundary as unknown_boundary
 from .operators.wavelets import wavelet as wavelet
 from .solvers.gradient import gradient_descent as gradient_descent
+from .solvers.hybrid import hybrid_lsmr as hybrid_lsmr
+from .solvers.hybrid import hybrid_lsqr as hybrid_lsqr
 from .solvers.krylov import cgls as cgls
 from .solvers.lsmr import lsmr as lsmr
 from .solvers.lsqr import lsqr as lsqr

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..operators.arrays import traced
 
-RUNNING, CONVERGED, NONFINITE, STOPPED, INEXACT, INDEFINITE, LEAST = range(7)
+RUNNING, CONVERGED, NONFINITE, STOPPED, INEXACT, INDEFINITE, LEAST, RULED = range(8)
 STATUS = (
     "the step limit was reached before the tolerance",
     "converged: the tolerance was reached",
@@ -17,6 +17,7 @@ STATUS = (
     "stopped where rounding ends the progress: the true residual is above the tolerance",
     "stopped: the operator is not positive definite (minres takes indefinite ones)",
     "stopped: the operator is singular and no x reaches the data; the residual is about the least there is",
+    "converged: the rule that chooses the weight asks for no more steps",
 )
 
 
@@ -45,6 +46,8 @@ class Solution:
         Why it ended, as a number; `status` says it in words.
     selection : Selection or None
         How an automatic weight was chosen: the weights looked at, the rule's values, and ``warnings``.
+    stopping_step : Array of int or None
+        Of a hybrid method: the step at which its rule stopped, or would have; 0 if it did not.
     """
 
     x: jax.Array
@@ -56,6 +59,7 @@ class Solution:
     code: jax.Array
     weight: Any = field(default=None)
     selection: Any = field(default=None)
+    stopping_step: Any = field(default=None)
 
     @property
     def status(self) -> Any:
