@@ -1,11 +1,11 @@
 """Test problems with known answers, noise to add to data, and figures of merit.
 
-A problem is a `Problem`: the operator ``A``, data ``b``, ``truth`` and the standard deviation of the ``noise``. Everything
-is drawn from a seed; images are grey, of any size.
+A problem is a `Problem`: the operator ``A``, data ``b``, ``truth`` and the standard deviation of the ``noise``.
+Everything is drawn from a seed; images are grey, of any size.
 """
 
-from .classical import classical as classical
-from .ir_tools import ir_tools as ir_tools
+from .experiments import classical as classical
+from .ir_problems import ir_tools as ir_tools
 from .metrics import bsnr as bsnr
 from .metrics import isnr as isnr
 from .metrics import psnr as psnr
@@ -16,14 +16,14 @@ from .noise import poisson_noise as poisson_noise
 from .noise import random_valued_noise as random_valued_noise
 from .noise import salt_and_pepper_noise as salt_and_pepper_noise
 from .problem import Problem as Problem
-from .pylops_tutorial import pylops_tutorial as pylops_tutorial
-from .recorded import recorded as recorded
+from .tutorial import pylops_tutorial as pylops_tutorial
+from .recording import recorded as recorded
 from .rotation import RotationBlur as RotationBlur
 from .rotation import rotation_blur as rotation_blur
 from .scenes import photograph as photograph
 from .scenes import shepp_logan as shepp_logan
 from .siemens import siemens_star as siemens_star
-from .ssim import ssim as ssim
+from .similarity import ssim as ssim
 
 __all__ = [
     "Problem",

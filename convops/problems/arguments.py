@@ -26,7 +26,9 @@ def image_of(image: Any, name: str = "image") -> jax.Array:
     """Return a grey image as a real floating array of two axes."""
     array = real_array(image, name)
     if array.ndim != 2:
-        raise ValueError(f"`{name}` has shape {array.shape}; give a grey image of two axes, one channel of a colour one")
+        raise ValueError(
+            f"`{name}` has shape {array.shape}; give a grey image of two axes, one channel of a colour one"
+        )
     return array
 
 

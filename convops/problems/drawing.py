@@ -41,5 +41,7 @@ def poisson(seed: Any, mean: jax.Array) -> jax.Array:
     if is_key(seed):
         return jax.random.poisson(seed, mean).astype(mean.dtype)
     if traced(mean):
-        raise ValueError("`seed` is an integer, for which NumPy draws; give a jax.random.key(...) under jit, vmap or grad")
+        raise ValueError(
+            "`seed` is an integer, for which NumPy draws; give a jax.random.key(...) under jit, vmap or grad"
+        )
     return jnp.asarray(generator(seed).poisson(np.asarray(mean, np.float64)), mean.dtype)

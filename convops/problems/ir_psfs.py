@@ -29,7 +29,7 @@ def defocus(level: str, shape: tuple[int, int], seed: Any) -> np.ndarray:
 
 
 def motion(level: str, shape: tuple[int, int], seed: Any) -> np.ndarray:
-    """Fading motion at 45 degrees from the centre: diag(d) + diag(d[:-1], 1) / 2 with d from 1 to 0 in L = 5, 10, 50."""
+    """Fading motion at 45 degrees: diag(d) + diag(d[:-1], 1) / 2 from the centre, d from 1 to 0 in L = 5, 10, 50."""
     del shape, seed
     length = {"mild": 5, "medium": 10, "severe": 50}[level]
     fading = np.linspace(1, 0, length)
@@ -41,10 +41,10 @@ def motion(level: str, shape: tuple[int, int], seed: Any) -> np.ndarray:
 def speckle(level: str, shape: tuple[int, int], seed: Any) -> np.ndarray:
     """A star through a circular pupil and a Kolmogorov phase screen, D / r0 = 10, 30, 70 for D = 3.7 m.
 
-    phi has the power spectrum 0.023 r0^(-5/3) f^(-11/3) and psf = abs(ifft2(P exp(i phi)))^2. As in IR Tools the pupil P is
-    half the grid of n pixels wide, 1.28 m (n = 256, 1 cm each), part of the telescope's 3.7 m. Schmidt, Numerical Simulation
-    of Optical Wave Propagation (2010), listing 9.2, whose screen is the real part of a complex one; here it is real, from
-    filtered white noise of the same power.
+    phi has the power spectrum 0.023 r0^(-5/3) f^(-11/3) and psf = abs(ifft2(P exp(i phi)))^2. As in IR Tools the
+    pupil P is half the grid of n pixels wide, 1.28 m (n = 256, 1 cm each), part of the telescope's 3.7 m. Schmidt,
+    Numerical Simulation of Optical Wave Propagation (2010), listing 9.2, whose screen is the real part of a complex
+    one; here it is real, from filtered white noise of the same power.
     """
     n = min(shape)
     r0 = 3.7 / {"mild": 10, "medium": 30, "severe": 70}[level]

@@ -48,7 +48,9 @@ def psnr(x: Any, truth: Any, *, data_range: Any = None, crop: int = 0) -> jax.Ar
     peak = range_of(truth, data_range)
     width = whole(crop, "crop")
     if any(n <= 2 * width for n in truth.shape):
-        raise ValueError(f"`crop` is {width} at both ends of shape {truth.shape}, which leaves nothing; give a smaller one")
+        raise ValueError(
+            f"`crop` is {width} at both ends of shape {truth.shape}, which leaves nothing; give a smaller one"
+        )
     inner = tuple(slice(width, n - width) for n in truth.shape)
     return _decibels(peak**2, jnp.mean(jnp.square(x - truth)[inner]))
 
@@ -76,8 +78,8 @@ def isnr(x: Any, blurred: Any, truth: Any) -> jax.Array:
     Examples
     --------
     >>> from convops import problems
-    >>> print(problems.isnr([1.0, 2.1], [1.0, 3.0], [1.0, 2.0]))
-    20.0
+    >>> print(f"{problems.isnr([1.0, 2.1], [1.0, 3.0], [1.0, 2.0]):.2f}")
+    20.00
     """
     data, _ = like(blurred, truth, "blurred")
     x, truth = like(x, truth)
@@ -109,8 +111,8 @@ def bsnr(blurred: Any, noise: Any) -> jax.Array:
     Examples
     --------
     >>> from convops import problems
-    >>> print(problems.bsnr([0.0, 2.0], 0.1))
-    20.0
+    >>> print(f"{problems.bsnr([0.0, 2.0], 0.1):.2f}")
+    20.00
     """
     blurred = real_array(blurred, "blurred")
     return _decibels(jnp.var(blurred), jnp.square(jnp.asarray(number(noise, "noise"), blurred.dtype)))
@@ -137,7 +139,7 @@ def snr(x: Any, truth: Any) -> jax.Array:
     Examples
     --------
     >>> from convops import problems
-    >>> print(problems.snr([10.0, 9.0], [10.0, 10.0]).round(3))
+    >>> print(f"{problems.snr([10.0, 9.0], [10.0, 10.0]):.2f}")
     23.01
     """
     x, truth = like(x, truth)

@@ -1,5 +1,6 @@
 """Blur by rotation about the centre of the image: the mean of turned frames, a different blur at every pixel."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -37,7 +38,7 @@ class RotationBlur(LinearOperator):
 
     def _matvec(self, x: jax.Array) -> jax.Array:
         wide = self.surroundings._matvec(x)
-        radians = jnp.asarray(np.deg2rad(self.angles), self.weights.dtype)
+        radians = jnp.asarray(np.deg2rad(self.angles), jnp.promote_types(self.weights.dtype, jnp.float32))
         start = jnp.zeros(self.out_shape, jnp.result_type(wide, self.weights))
 
         def add(total: jax.Array, frame: Any) -> tuple[jax.Array, None]:
@@ -64,7 +65,7 @@ class RotationBlur(LinearOperator):
         return (1 - u) * upper + u * ((1 - v) * wide[i + 1, j] + v * wide[i + 1, j + 1])
 
     def _scaled(self, factor: jax.Array) -> LinearOperator | None:
-        return None if jnp.iscomplexobj(factor) else _with(self, factor * self.weights)
+        return None if jnp.iscomplexobj(factor) else replace(self, weights=factor * self.weights)
 
     def _inexact_leaves(self) -> list[jax.Array]:
         return [self.weights]
@@ -73,20 +74,15 @@ class RotationBlur(LinearOperator):
         return f"{len(self.angles)} frames over {self.angles[-1]:g} degrees"
 
 
-def _with(A: RotationBlur, weights: jax.Array) -> RotationBlur:
-    from dataclasses import replace
-
-    return replace(A, weights=weights)
-
-
 def rotation_blur(
     shape: Any, degrees: Any, *, step: Any = 1.0, boundary: str = "symmetric", dtype: Any = None
 ) -> RotationBlur:
     """Return the blur of a camera that turns about its axis: the mean of frames from 0 to `degrees`.
 
-    ``A x = mean_k turn(k step) P x``, k = 0 .. degrees / step, with P the extension of the image at its edges and bilinear
-    interpolation in between; the content turns clockwise as displayed, about the middle of the image. The adjoint is exact.
-    As IR Tools' ``PRblurrotation`` (Gazzola, Hansen & Nagy, Numer. Algorithms 81 (2019) 773), whose images are square.
+    ``A x = mean_k turn(k step) P x``, k = 0 .. degrees / step, with P the extension of the image at its edges and
+    bilinear interpolation in between; the content turns clockwise as displayed, about the middle of the image. The
+    adjoint is exact. As IR Tools' ``PRblurrotation`` (Gazzola, Hansen & Nagy, Numer. Algorithms 81 (2019) 773), whose
+    images are square.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ def photograph() -> jax.Array:
     >>> from convops import problems
     >>> photo = problems.photograph()
     >>> photo.shape, float(photo.min()), float(photo.max())
-    ((256, 256), 0.0, 255.0)
+    ((256, 256), 1.0, 255.0)
     """
     return jnp.asarray(_decoded(), jnp.zeros(()).dtype)
 
@@ -55,7 +55,7 @@ def _decoded() -> np.ndarray:
 
 
 def grey_png(data: bytes) -> np.ndarray:
-    """Decode a PNG of 8 bits grey, not interlaced, which is what this package bundles (PNG specification, chapter 9)."""
+    """Decode a PNG of 8 bits grey, not interlaced, as this package bundles (PNG specification, chapter 9)."""
     width, height, *kind = struct.unpack(">IIBBBBB", data[16:29])
     if kind != [8, 0, 0, 0, 0]:
         raise ValueError("`data` is not an 8-bit grey PNG; read it with convops.io")
@@ -116,12 +116,12 @@ def shepp_logan(shape: Any = (256, 256)) -> jax.Array:
     >>> from convops import problems
     >>> print(problems.shepp_logan((8, 6)).round(1))
     [[0.  0.  1.  1.  0.  0. ]
-     [0.  0.2 0.2 0.2 0.2 0. ]
+     [0.  1.  0.2 0.2 1.  0. ]
      [0.  0.2 0.3 0.3 0.2 0. ]
-     [0.  0.  0.3 0.3 0.  0. ]
-     [0.  0.  0.2 0.2 0.  0. ]
-     [0.  0.  0.2 0.2 0.2 0. ]
-     [0.  0.2 0.2 0.2 0.2 0. ]
+     [0.  0.2 0.  0.  0.2 0. ]
+     [0.  0.2 0.  0.  0.2 0. ]
+     [0.  0.2 0.  0.2 0.2 0. ]
+     [0.  1.  0.2 0.2 1.  0. ]
      [0.  0.  1.  1.  0.  0. ]]
     """
     shape = shape_of(shape)

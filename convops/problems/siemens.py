@@ -18,15 +18,15 @@ _XDESIGN_RANGE = 113 / 81
 def siemens_star(mode: str = "circular", *, size: int = 256, sectors: int = 64, seed: Any = 0) -> Problem:
     """The Siemens star under a 5 x 5 box and noise of standard deviation 20 / 255.
 
-    Every second of `sectors` triangles around the centre is one, the rest zero; a pixel is the share of 9 x 9 points in it
-    that a triangle covers. A border of 8 pixels (size / 32) is zero. SCICO's examples ``deconv_circ_tv_admm`` and
-    ``deconv_tv_admm`` have it from xdesign's ``SiemensStar``.
+    Every second of `sectors` triangles around the centre is one, the rest zero; a pixel is the share of 9 x 9 points
+    in it that a triangle covers. A border of 8 pixels (size / 32) is zero. SCICO's examples ``deconv_circ_tv_admm``
+    and ``deconv_tv_admm`` have it from xdesign's ``SiemensStar``.
 
     Parameters
     ----------
     mode : {"circular", "full"}
-        ``circular``: periodic, the kernel's first element on the output sample as in SCICO's ``CircularConvolve``, so that
-        the data are moved by 2 pixels; ``full``: zeros around, all ``size + 4`` outputs.
+        ``circular``: periodic, the kernel's first element on the output sample as in SCICO's ``CircularConvolve``, so
+        that the data are moved by 2 pixels; ``full``: zeros around, all ``size + 4`` outputs.
     size : int
         Pixels along each axis, at least 16.
     sectors : int
@@ -49,10 +49,12 @@ def siemens_star(mode: str = "circular", *, size: int = 256, sectors: int = 64, 
     Examples
     --------
     >>> from convops import problems
-    >>> problems.siemens_star()
-    Problem('Siemens star, circular', ..., noise: 0.07843, blurred: 12.5... dB)
-    >>> problems.siemens_star("full").b.shape
-    (260, 260)
+    >>> p = problems.siemens_star()
+    >>> print(f"{p.psnr(p.b):.1f} dB")
+    12.5 dB
+    >>> p = problems.siemens_star("full")
+    >>> p.b.shape, f"{p.psnr(p.blurred):.1f} dB"
+    ((260, 260), '17.2 dB')
     """
     mode = one_of(mode, "mode", ("circular", "full"))
     size, sectors = whole(size, "size", 16), whole(sectors, "sectors", 4)

@@ -36,9 +36,9 @@ def classical(experiment: int, image: Any = None, *, seed: Any = 0) -> Problem:
     6          25 x 25 Gaussian, standard deviation 0.4     64
     ========== ============================================ ======================
 
-    Dabov, Foi, Katkovnik & Egiazarian, Proc. SPIE 6812 (2008) 681207, table 1; Danielyan, Katkovnik & Egiazarian, IEEE
-    Trans. Image Process. 21 (2012) 1715. Nothing is clipped or rounded; PSNRs are over the whole image with peak 255, and
-    published figures are improvements over the data (`isnr`), often means over several seeds.
+    Dabov, Foi, Katkovnik & Egiazarian, Proc. SPIE 6812 (2008) 681207, table 1; Danielyan, Katkovnik & Egiazarian,
+    IEEE Trans. Image Process. 21 (2012) 1715. Nothing is clipped or rounded; PSNRs are over the whole image with peak
+    255, and published figures are improvements over the data (`isnr`), often means over several seeds.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def classical(experiment: int, image: Any = None, *, seed: Any = 0) -> Problem:
     --------
     >>> from convops import problems
     >>> p = problems.classical(3)
-    >>> p
-    Problem('classical 3', A: Convolution R(256, 256) -> R(256, 256), 9x9 kernel, wrap, ..., noise: 0.5..., blurred: 21.3... dB)
+    >>> p.A.in_shape, p.psf.shape, f"noise {p.noise:.2f}, blurred {p.psnr(p.b):.2f} dB"
+    ((256, 256), (9, 9), 'noise 0.69, blurred 21.30 dB')
     """
     number = one_of(experiment, "experiment", tuple(_NOISE))
     truth = photograph() if image is None else image_of(image)

@@ -2,13 +2,13 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ..operators.convolution import convolution
 from ..operators.unknown_boundary import unknown_boundary
 from .arguments import image_of, number
-from .drawing import is_key, uniform
+from .drawing import generator, is_key, uniform
 from .noise import with_gaussian_noise
 from .problem import Problem
 from .scenes import photograph
@@ -27,9 +27,9 @@ def recorded(
 ) -> Problem:
     """The part of a scene's blur that depends on the scene alone, with noise, and pixels missing if asked for.
 
-    The data are the ``valid`` convolution of the scene, the operator is `convops.unknown_boundary`: nothing is assumed of
-    what lies beyond the data, and no inverse crime is committed at the edge. The truth is the part of the scene under the
-    data; compare with it by ``problem.psnr(x)`` or ``problem.visible(x)``.
+    The data are the ``valid`` convolution of the scene, the operator is `convops.unknown_boundary`: nothing is
+    assumed of what lies beyond the data, and no inverse crime is committed at the edge. The truth is the part of the
+    scene under the data; compare with it by ``problem.psnr(x)`` or ``problem.visible(x)``.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ def recorded(
     Raises
     ------
     ValueError
-        For a `psf` longer than the scene, several noise levels, both `missing` and `mask`, a `mask` of another shape, or
-        negative, NaN or infinite numbers.
+        For a `psf` longer than the scene, several noise levels, both `missing` and `mask`, a `mask` of another shape,
+        or negative, NaN or infinite numbers.
 
     Examples
     --------
@@ -67,7 +67,9 @@ def recorded(
     kernel = image_of(psf, "psf")
     scene = photograph() if image is None else image_of(image)
     if any(k > n for k, n in zip(kernel.shape, scene.shape, strict=True)):
-        raise ValueError(f"`psf` has shape {kernel.shape}, longer than the scene's {scene.shape}; give a larger `image`")
+        raise ValueError(
+            f"`psf` has shape {kernel.shape}, longer than the scene's {scene.shape}; give a larger `image`"
+        )
     kernel = kernel.astype(scene.dtype)
     clean = convolution(kernel, scene.shape, mode="valid").matvec(scene)
     if bsnr is None and sigma is None and level is None:
@@ -88,8 +90,6 @@ def _kept(b: Any, missing: Any, mask: Any, seed: Any) -> Any:
     if mask is not None or not fraction:
         return mask
     if is_key(seed):
-        import jax
-
         return (uniform(jax.random.fold_in(seed, 1), b.shape, b.dtype) >= fraction).astype(b.dtype)
-    rng = np.random.default_rng(int(seed)).spawn(1)[0]
+    rng = generator(seed).spawn(1)[0]
     return jnp.asarray(rng.random(b.shape) >= fraction, b.dtype)

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..operators.arrays import traced
 from ..operators.base import LinearOperator
 from ..operators.convolution import convolution
 from ..operators.window import shape_of
@@ -41,22 +42,23 @@ def ir_tools(
     ``rotation`` 15 / 45 / 90 degrees           `rotation_blur`: differs from pixel to pixel
     ============ ============================== ====================================================================
 
-    Gazzola, Hansen & Nagy, IR Tools, Numer. Algorithms 81 (2019) 773, section 4. The truth is divided by its largest value,
-    and the noise has exactly ``norm(e) = noise_level * norm(b)``. Where a problem draws a PSF, the generator of `seed` is
-    NumPy's, not MATLAB's: other draws from the same distribution.
+    Gazzola, Hansen & Nagy, IR Tools, Numer. Algorithms 81 (2019) 773, section 4. The truth is divided by its largest
+    value, and the noise has exactly ``norm(e) = noise_level * norm(b)``. Where a problem draws a PSF, the generator
+    of `seed` is NumPy's, not MATLAB's: other draws from the same distribution.
 
     Parameters
     ----------
     psf : str or array
-        A name of the table, or a PSF of two axes (then `level` does not matter), e.g. ``co.psf.gaussian(covariance=...)``.
+        A name of the table, or a PSF of two axes (then `level` does not matter), e.g.
+        ``co.psf.gaussian(covariance=...)``.
     level : {"mild", "medium", "severe"}
     image : array, optional
         Two axes; `shepp_logan` at 256 x 256, an object on black as IR Tools' own are, unless given.
     shape : tuple of int, optional
         Of the truth: the central part of the image; the rest of the image lies around it. All of it unless given.
     inverse_crime : bool
-        False: the data come from a scene of twice the size, the image with zeros around it, blurred with zeros beyond and cut
-        to the centre. True: they are A x.
+        False: the data come from a scene of twice the size, the image with zeros around it, blurred with zeros beyond
+        and cut to the centre. True: they are A x.
     noise_level : float
     boundary : str
         Of the operator A that solvers are given, as in `convops.convolution`; half-sample symmetric ("reflective" in IR
@@ -77,8 +79,9 @@ def ir_tools(
     Examples
     --------
     >>> from convops import problems
-    >>> problems.ir_tools("motion", "mild")
-    Problem('IR Tools motion, mild', A: Convolution R(256, 256) -> R(256, 256), 9x9 kernel, symmetric, ...)
+    >>> p = problems.ir_tools("motion", "mild")
+    >>> p.b.shape, p.psf.shape, f"{p.relative_error(p.b):.2f}"
+    ((256, 256), (9, 9), '0.39')
     >>> problems.ir_tools("rotation", "mild", problems.photograph(), shape=(60, 50)).A
     RotationBlur R(60, 50) -> R(60, 50), 16 frames over 15 degrees
     """
@@ -91,7 +94,7 @@ def ir_tools(
     A = build(inner, boundary)
     truth = _centre(scene, inner)
     peak = jnp.max(truth)
-    if not isinstance(peak, jax.core.Tracer) and not peak > 0:
+    if not traced(peak) and not peak > 0:
         raise ValueError("`image` has nothing above zero in its centre; it is divided by its largest value")
     truth = truth / peak
     if inverse_crime:
