@@ -16,7 +16,6 @@ from .noise import poisson_noise as poisson_noise
 from .noise import random_valued_noise as random_valued_noise
 from .noise import salt_and_pepper_noise as salt_and_pepper_noise
 from .problem import Problem as Problem
-from .tutorial import pylops_tutorial as pylops_tutorial
 from .recording import recorded as recorded
 from .rotation import RotationBlur as RotationBlur
 from .rotation import rotation_blur as rotation_blur
@@ -24,6 +23,7 @@ from .scenes import photograph as photograph
 from .scenes import shepp_logan as shepp_logan
 from .siemens import siemens_star as siemens_star
 from .similarity import ssim as ssim
+from .tutorial import pylops_tutorial as pylops_tutorial
 
 __all__ = [
     "Problem",

@@ -26,15 +26,13 @@ _NOISE: dict[int, dict[str, float]] = {
 def classical(experiment: int, image: Any = None, *, seed: Any = 0) -> Problem:
     """One of the six classical deblurring experiments: periodic blur, white noise, grey levels 0 to 255.
 
-    ========== ============================================ ======================
-    experiment kernel                                       variance of the noise
-    ========== ============================================ ======================
-    1, 2       15 x 15, 1 / (1 + i^2 + j^2), i, j = -7 .. 7 2, 8
-    3          9 x 9 box                                    BSNR 40 dB
-    4          outer of (1, 4, 6, 4, 1) / 16                49
-    5          25 x 25 Gaussian, standard deviation 1.6     4
-    6          25 x 25 Gaussian, standard deviation 0.4     64
-    ========== ============================================ ======================
+    | experiment | kernel | variance of the noise |
+    | --- | --- | --- |
+    | 1, 2 | 15 x 15, 1 / (1 + i^2 + j^2), i, j = -7 .. 7 | 2, 8 |
+    | 3 | 9 x 9 box | BSNR 40 dB |
+    | 4 | 5 x 5, outer product of (1, 4, 6, 4, 1) / 16 | 49 |
+    | 5 | 25 x 25 Gaussian, standard deviation 1.6 | 4 |
+    | 6 | 25 x 25 Gaussian, standard deviation 0.4 | 64 |
 
     Dabov, Foi, Katkovnik & Egiazarian, Proc. SPIE 6812 (2008) 681207, table 1; Danielyan, Katkovnik & Egiazarian,
     IEEE Trans. Image Process. 21 (2012) 1715. Nothing is clipped or rounded; PSNRs are over the whole image with peak

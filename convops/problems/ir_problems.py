@@ -31,16 +31,14 @@ def ir_tools(
 ) -> Problem:
     """One of IR Tools' test problems in deblurring; without the inverse crime A x is not quite the data's blur.
 
-    ============ ============================== ====================================================================
-    psf          mild / medium / severe         formula
-    ============ ============================== ====================================================================
-    ``gauss``    s = 2 / 4 / 6 pixels           exp(-(r / s)^2 / 2)
-    ``defocus``  R = 7 / 15 / 31 pixels         1 where i^2 + j^2 <= R^2
-    ``motion``   L = 5 / 10 / 50 pixels         45 degrees, from the centre downwards to the right, fading
-    ``speckle``  D / r0 = 10 / 30 / 70          atmosphere: Kolmogorov phase screen, circular pupil
-    ``shake``    within n/50 / n/25 / n/12.5    random path, a spline through 10 knots in 100 frames
-    ``rotation`` 15 / 45 / 90 degrees           `rotation_blur`: differs from pixel to pixel
-    ============ ============================== ====================================================================
+    | psf | mild / medium / severe | formula |
+    | --- | --- | --- |
+    | ``gauss`` | s = 2 / 4 / 6 pixels | exp(-(r / s)^2 / 2) |
+    | ``defocus`` | R = 7 / 15 / 31 pixels | 1 where i^2 + j^2 <= R^2 |
+    | ``motion`` | L = 5 / 10 / 50 pixels | 45 degrees, from the centre downwards to the right, fading |
+    | ``speckle`` | D / r0 = 10 / 30 / 70 | atmosphere: Kolmogorov phase screen, circular pupil |
+    | ``shake`` | within n/50 / n/25 / n/12.5 | random path, a spline through 10 knots in 100 frames |
+    | ``rotation`` | 15 / 45 / 90 degrees | `rotation_blur`: differs from pixel to pixel |
 
     Gazzola, Hansen & Nagy, IR Tools, Numer. Algorithms 81 (2019) 773, section 4. The truth is divided by its largest
     value, and the noise has exactly ``norm(e) = noise_level * norm(b)``. Where a problem draws a PSF, the generator

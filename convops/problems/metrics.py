@@ -1,4 +1,4 @@
-r"""Figures of merit in decibels, and the relative error; jnp functions that jit, vmap and grad go through.
+"""Figures of merit in decibels, and the relative error; jnp functions that jit, vmap and grad go through.
 
 All are means over every sample of one image. Batches go through `jax.vmap`.
 """
@@ -12,9 +12,7 @@ from .arguments import like, number, real_array, whole
 
 
 def psnr(x: Any, truth: Any, *, data_range: Any = None, crop: int = 0) -> jax.Array:
-    r"""Peak signal-to-noise ratio in decibels.
-
-    .. math:: \mathrm{PSNR} = 10 \log_{10} \frac{R^2}{\mathrm{mean}\,(x - x_{true})^2}
+    """Peak signal-to-noise ratio in decibels, ``10 log10(R^2 / mean((x - truth)^2))``.
 
     Parameters
     ----------
@@ -56,14 +54,14 @@ def psnr(x: Any, truth: Any, *, data_range: Any = None, crop: int = 0) -> jax.Ar
 
 
 def isnr(x: Any, blurred: Any, truth: Any) -> jax.Array:
-    r"""Improvement in signal-to-noise ratio: PSNR of the restoration minus that of the data, in decibels.
+    """Improvement in signal-to-noise ratio, in decibels: PSNR of the restoration minus that of the data.
 
-    .. math:: \mathrm{ISNR} = 10 \log_{10} \frac{\|b - x_{true}\|^2}{\|x - x_{true}\|^2}
+    ``10 log10(norm(blurred - truth)^2 / norm(x - truth)^2)``.
 
     Parameters
     ----------
     x, blurred, truth : array
-        The restoration, the data b and the truth; real, of one shape.
+        The restoration, the data and the truth; real, of one shape.
 
     Returns
     -------
@@ -87,9 +85,7 @@ def isnr(x: Any, blurred: Any, truth: Any) -> jax.Array:
 
 
 def bsnr(blurred: Any, noise: Any) -> jax.Array:
-    r"""Blurred signal-to-noise ratio in decibels.
-
-    .. math:: \mathrm{BSNR} = 10 \log_{10} \frac{\mathrm{var}(A x)}{\sigma^2}
+    """Blurred signal-to-noise ratio in decibels, ``10 log10(var(blurred) / noise^2)``.
 
     Parameters
     ----------
@@ -119,7 +115,7 @@ def bsnr(blurred: Any, noise: Any) -> jax.Array:
 
 
 def snr(x: Any, truth: Any) -> jax.Array:
-    r"""Signal-to-noise ratio in decibels, :math:`10 \log_{10} (\|x_{true}\|^2 / \|x - x_{true}\|^2)`.
+    """Signal-to-noise ratio in decibels, ``10 log10(norm(truth)^2 / norm(x - truth)^2)``.
 
     Parameters
     ----------
@@ -147,7 +143,7 @@ def snr(x: Any, truth: Any) -> jax.Array:
 
 
 def relative_error(x: Any, truth: Any) -> jax.Array:
-    r"""Relative error :math:`\|x - x_{true}\| / \|x_{true}\|` in the 2-norm.
+    """Relative error ``norm(x - truth) / norm(truth)`` in the 2-norm.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from .drawing import normal, poisson, uniform
 
 
 def gaussian_noise(b: Any, *, level: Any = None, sigma: Any = None, bsnr: Any = None, seed: Any = 0) -> jax.Array:
-    r"""Data with white Gaussian noise e added, its size given in exactly one of three ways.
+    """Data with white Gaussian noise e added, its size given in exactly one of three ways.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def gaussian_noise(b: Any, *, level: Any = None, sigma: Any = None, bsnr: Any = 
     sigma : float, optional
         Standard deviation, in the units of `b`.
     bsnr : float, optional
-        Blurred signal-to-noise ratio in decibels: :math:`\sigma^2 = \mathrm{var}(b)\, 10^{-\mathrm{BSNR}/10}`.
+        Blurred signal-to-noise ratio in decibels: ``sigma^2 = var(b) 10^(-bsnr / 10)``.
     seed : int or jax key
         For an integer, NumPy's ``default_rng(seed).standard_normal``; for a key, `jax.random.normal`.
 
@@ -73,7 +73,7 @@ def with_gaussian_noise(
 
 
 def poisson_noise(b: Any, *, peak: Any, seed: Any = 0) -> jax.Array:
-    r"""Data counted as photons: :math:`\mathrm{Poisson}(c\,b) / c` with :math:`c = \mathrm{peak} / \max b`.
+    """Data counted as photons: ``Poisson(c b) / c`` with ``c = peak / max(b)``.
 
     Parameters
     ----------

@@ -17,15 +17,13 @@ _K1, _K2 = 0.01, 0.03
 
 
 def ssim(x: Any, truth: Any, *, data_range: Any = None) -> jax.Array:
-    r"""Structural similarity index, the mean over all windows that fit into the image.
+    """Structural similarity index, the mean over all windows that fit into the image of
 
-    .. math:: \frac{(2 \mu_x \mu_t + C_1)(2 \sigma_{xt} + C_2)}
-        {(\mu_x^2 + \mu_t^2 + C_1)(\sigma_x^2 + \sigma_t^2 + C_2)},
-        \qquad C_1 = (0.01 R)^2, \quad C_2 = (0.03 R)^2
+    ``(2 mx mt + C1) (2 vxt + C2) / ((mx^2 + mt^2 + C1) (vx + vt + C2))``, ``C1 = (0.01 R)^2``, ``C2 = (0.03 R)^2``,
 
-    with means, variances and covariance under an 11 x 11 Gaussian window of standard deviation 1.5. Wang, Bovik,
-    Sheikh & Simoncelli, IEEE Trans. Image Process. 13 (2004) 600. The same as scikit-image's with
-    ``gaussian_weights=True, use_sample_covariance=False``.
+    with the means mx, mt, variances vx, vt and covariance vxt of x and truth under an 11 x 11 Gaussian window of
+    standard deviation 1.5. Wang, Bovik, Sheikh & Simoncelli, IEEE Trans. Image Process. 13 (2004) 600. The same as
+    scikit-image's with ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False``.
 
     Parameters
     ----------
