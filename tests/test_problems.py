@@ -271,12 +271,6 @@ def test_recorded_with_missing_pixels():
     near(problems.recorded(np.ones((1, 5)) / 5, image, sigma=0.1, mask=weights, seed=1).b, weights * np.asarray(full.b))
 
 
-def test_a_recorded_scene_is_restored():
-    p = problems.recorded(co.psf.motion(5, 30), problems.photograph()[:64, 60:130], bsnr=40)
-    sol = co.tikhonov(p.A, p.b, weight=1e-3)
-    assert p.psnr(sol.x) > p.psnr(p.b) + 3
-
-
 # ---------------------------------------------------------------- problems and scenes
 
 
@@ -296,14 +290,13 @@ def test_a_problem_is_a_pytree():
     assert "classical 3" in repr(batch)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16])
 def test_images_of_any_dtype(dtype):
     p = problems.classical(5, IMAGE.astype(dtype), seed=1)
     wanted = FLOAT if dtype == np.uint8 else np.float32
     assert {a.dtype for a in (p.b, p.truth, p.noise, p.data_range, p.psf, p.A @ p.truth)} == {np.dtype(wanted)}
     q = problems.recorded(co.psf.gaussian(1.0), IMAGE.astype(dtype), missing=0.1)
-    r = problems.ir_tools("rotation", "mild", IMAGE.astype(dtype))
-    assert {q.b.dtype, (q.A.H @ q.b).dtype, r.b.dtype, (r.A @ r.b).dtype} == {np.dtype(wanted)}
+    assert {q.b.dtype, (q.A.H @ q.b).dtype} == {np.dtype(wanted)}
 
 
 def test_the_photograph_is_the_bundled_file():
