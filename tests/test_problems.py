@@ -127,6 +127,14 @@ def test_ir_tools_inverse_crime_on_and_off(name):
     assert np.linalg.norm(p.A @ p.truth - p.b) > 2 * np.linalg.norm(noise)
 
 
+def test_ir_tools_scene_has_zeros_around_it():
+    """The blur reaches beyond the doubled scene, 27 x 35, which the image fills."""
+    p = problems.ir_tools("gauss", "mild", IMAGE, shape=(13, 17), noise_level=0)
+    scene = IMAGE[1:28, 2:37] / IMAGE[8:21, 11:28].max()
+    wide = scipy.ndimage.convolve(scene, np.asarray(p.psf, float), mode="constant")
+    near(p.b, wide[7:20, 9:26])
+
+
 def test_ir_tools_boundary_is_half_sample_symmetric():
     p = problems.ir_tools("motion", "mild", IMAGE)
     near(p.A @ IMAGE, scipy.ndimage.convolve(IMAGE, np.asarray(p.psf, float), mode="reflect"))
