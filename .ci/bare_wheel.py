@@ -21,6 +21,8 @@ A = co.convolution(psf, image.shape, boundary="symmetric")
 sol = co.tikhonov(A, A @ image, L=co.gradient(image.shape), weight=1e-4)
 assert bool(sol.converged), sol.status
 assert A.to_scipy().shape == A.shape
+problem = co.problems.classical(1)
+assert problem.truth.shape == (256, 256), problem
 assert (resources.files("convops") / "data" / "camera.png").is_file()
 assert (resources.files("convops") / "py.typed").is_file()
 command = Path(sys.executable).with_name("convops")

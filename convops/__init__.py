@@ -1,5 +1,6 @@
 """Convolution matrices as matrix-free linear operators in JAX, and the solvers that use them to undo blur."""
 
+from . import problems as problems
 from . import psf as psf
 from . import testing as testing
 from .interop import from_scipy as from_scipy

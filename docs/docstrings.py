@@ -7,12 +7,13 @@ from typing import Any
 import griffe
 
 import convops
+import convops.problems
 import convops.psf
 import convops.testing
 
 PATHS = {
     name: f"{module.__name__}.{name}"
-    for module in (convops.psf, convops.testing, convops)
+    for module in (convops.psf, convops.problems, convops.testing, convops)
     for name, value in vars(module).items()
     if (inspect.isfunction(value) or inspect.isclass(value)) and not name.startswith("_")
     if module is not convops.testing or value.__module__ == "convops.testing"

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import convops
+import convops.problems
 import convops.psf
 import convops.testing
 
@@ -19,6 +20,7 @@ def public_names() -> dict[str, Any]:
     """Every public name with its object: `convops.convolution`, `convops.LinearOperator.matvec`, ..."""
     found = dict(_exported(convops))
     found |= _exported(convops.psf)
+    found |= _exported(convops.problems)
     found |= {name: value for name, value in _exported(convops.testing) if value.__module__ == "convops.testing"}
     for cls in (convops.LinearOperator, convops.Solution):
         found |= {f"convops.{cls.__name__}.{name}": value for name, value in _members(cls)}

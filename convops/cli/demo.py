@@ -66,7 +66,7 @@ def record(scene: Picture, kernel: np.ndarray) -> tuple[Picture, Picture]:
 
 
 def psnr(picture: Picture, truth: Picture) -> float:
-    r"""Return :math:`10 \log_{10}(255^2 / \mathrm{mean}\,(x - x_{true})^2)` of two 8-bit pictures, in dB.
+    """Return ``10 log10(255^2 / mean((picture - truth)^2))`` of two 8-bit pictures, in dB.
 
     >>> psnr(Picture(np.full((2, 2), 5, np.uint8)), Picture(np.zeros((2, 2), np.uint8)))  # doctest: +ELLIPSIS
     34.15...
