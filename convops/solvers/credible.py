@@ -40,8 +40,8 @@ def credible_interval(posterior: Any, level: float = 0.95) -> tuple[jax.Array, j
     --------
     >>> import convops as co
     >>> lower, upper = co.credible_interval(([1.0, 2.0], [0.25, 4.0]))
-    >>> print(lower.round(2), upper.round(2))
-    [ 0.02 -1.92] [1.98 5.92]
+    >>> print(lower.round(1), upper.round(1))
+    [ 0.  -1.9] [2.  5.9]
     """
     if traced(level) or isinstance(level, str) or np.ndim(level) or not 0 < level < 1:
         raise ValueError(f"`level` is {level!r}; give a number between 0 and 1, as 0.95")

@@ -93,7 +93,7 @@ def posterior_samples(
     level = noise_of(noise, data, model.basis, kept, "`noise` is not given")
     rtol = tolerance(rtol, dtype, 1e-6, 1e-10)
     apart = draws(model, key, count, dtype, rtol, steps_of(max_steps))
-    return sol.x + level * apart.reshape(count, *sol.x.shape)
+    return sol.x[None] + level * apart.reshape(count, *sol.x.shape)
 
 
 def posterior_variance(
@@ -139,8 +139,8 @@ def posterior_variance(
     --------
     >>> import convops as co
     >>> A = co.convolution([0.25, 0.5, 0.25], 4, boundary="wrap")
-    >>> print(co.posterior_variance(A, weight=0.25, noise=2.0))
-    [6.8 6.8 6.8 6.8]
+    >>> print(co.posterior_variance(A, weight=0.25, noise=2.0).round(1))
+    [8.8 8.8 8.8 8.8]
     """
     if not isinstance(A, LinearOperator):
         raise ValueError(f"`A` is a {type(A).__name__}; give an operator, e.g. co.convolution(psf, shape)")
