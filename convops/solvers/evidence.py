@@ -1,5 +1,6 @@
 """The evidence of a weight: the density of the data with the scene integrated out."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -69,18 +70,20 @@ def log_evidence(
     weight = scalar(weight, "weight", b.dtype)
     data = b if mean is None else b - A.matvec(start_of(A, mean, b.dtype, "mean"))
     numbers = (b, *A._inexact_leaves(), *L._inexact_leaves())
-    basis = spectral.shared(A, L, real=not any(map(jnp.iscomplexobj, numbers)))
+    circular = any(map(jnp.iscomplexobj, numbers))
+    basis = spectral.shared(A, L, real=not circular)
     if basis is None:
         raise ValueError(
             f"`A` is {A!r}, and no transform is known to diagonalise it and L = {L!r} (the DCT-II and the SVDs take "
             "concrete kernels): there is no closed form of the evidence; choose the weight by a rule of tikhonov"
         )
     problem = spectral.coefficients(A, L, data, basis)
-    return _density(problem, weight, None if noise is None else scalar(noise, "noise", b.dtype))
+    noise = None if noise is None else scalar(noise, "noise", b.dtype)
+    return _density(problem, weight, noise, circular)
 
 
-@jax.jit
-def _density(problem: spectral.Coefficients, weight: jax.Array, noise: jax.Array | None) -> jax.Array:
+@partial(jax.jit, static_argnames="circular")
+def _density(problem: spectral.Coefficients, weight: jax.Array, noise: Any, circular: bool) -> jax.Array:
     t = spectral.residual_factor(problem, weight)
     proper = (problem.rough > 0) | (problem.square == 0)
     t = jnp.where(proper, t, 0)
@@ -88,6 +91,6 @@ def _density(problem: spectral.Coefficients, weight: jax.Array, noise: jax.Array
     number = jnp.sum(problem.count * proper * jnp.ones_like(t)) + problem.beyond
     misfit = jnp.sum(problem.count * t * problem.power) + problem.outside
     variance = misfit / number if noise is None else noise**2
-    if problem.complex:
+    if circular:
         return logs - number * jnp.log(np.pi * variance) - misfit / variance
     return (logs - number * jnp.log(2 * np.pi * variance) - misfit / variance) / 2

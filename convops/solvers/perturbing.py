@@ -31,7 +31,8 @@ class Precision(NamedTuple):
     @property
     def variances(self) -> tuple[jax.Array, jax.Array]:
         """1 / (s^2 + weight d) for each coefficient, zero where that is infinite; and where it is not."""
-        assert self.square is not None and self.rough is not None
+        assert self.square is not None
+        assert self.rough is not None
         below = self.square + self.weight * self.rough
         known = below > 0
         return jnp.where(known, 1 / jnp.where(known, below, 1), 0), known

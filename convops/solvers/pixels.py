@@ -56,7 +56,7 @@ def _cosines(v: jax.Array) -> jax.Array:
 
 
 def _missed(svd: KroneckerSVD) -> jax.Array:
-    """The share of each pixel in the directions that the basis misses, 1 - sum_k |V[i, k]|^2; none by square factors."""
+    """The share of each pixel in the directions that the basis misses: 1 - sum_k |V[i, k]|^2, exactly 0 where none."""
     share = jnp.ones((), svd.values[0].dtype)
     for v in svd.right:
         kept = jnp.sum(jnp.abs(v) ** 2, 0) if v.shape[0] < v.shape[1] else jnp.ones(v.shape[1], share.dtype)
