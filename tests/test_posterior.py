@@ -307,8 +307,8 @@ def test_keys_shapes_and_transformations():
     flat = co.posterior_samples(A, b.ravel(), KEY, 5, L=L, weight=WEIGHT, noise=NOISE)
     np.testing.assert_allclose(flat, x.reshape(5, -1), **close)
     keys = jax.random.split(KEY, 3)
-    many = jax.jit(jax.vmap(lambda k: co.posterior_samples(A, b, k, 2, L=L, weight=WEIGHT, noise=NOISE)))(keys)
-    again = co.posterior_samples(A, b, keys[1], 2, L=L, weight=WEIGHT, noise=NOISE)
+    many = jax.jit(jax.vmap(lambda k: co.posterior_samples(A, b, k, 3, L=L, weight=WEIGHT, noise=NOISE)))(keys)
+    again = co.posterior_samples(A, b, keys[1], 3, L=L, weight=WEIGHT, noise=NOISE)
     np.testing.assert_allclose(many[1], again, **close)
     assert np.max(np.abs(x[0] - x[1])) > NOISE / 10
     assert np.max(np.abs(many[0] - many[1])) > NOISE / 10
@@ -349,7 +349,7 @@ def test_what_nobody_sees_has_infinite_variance():
     assert np.all(np.isposinf(co.posterior_variance(edge, L="gradient", weight=0.1, noise=1.0)))
     x = co.posterior_samples(edge, np.ones(8), KEY, 4, L="gradient", weight=0.1, noise=1.0, mean=np.full(8, 2.0))
     np.testing.assert_allclose(x.mean(1), 2.0, rtol=1e-5)  # its part there stays at the mean
-    partly = co.spectral(np.array([1.0, 0.0, 1.0]), 3, transform="dct")  # cos(pi (2 i + 1) / 6) is zero in the middle
+    partly = co.spectral(np.array([1.0, 0.0, 1.0]), "dct")  # cos(pi (2 i + 1) / 6) is zero in the middle
     found = co.posterior_variance(partly, weight=0.0, noise=1.0)
     np.testing.assert_array_equal(np.isposinf(found), [True, False, True])
     np.testing.assert_allclose(found[1], 1.0, rtol=1e-5)

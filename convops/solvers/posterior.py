@@ -62,7 +62,8 @@ def posterior_samples(
     Returns
     -------
     Array
-        `count` arrays of ``A.in_shape`` along a first axis, flat ones for flat data. Directions that neither A nor L sees stay at the mean.
+        `count` arrays of ``A.in_shape`` along a first axis, flat ones for flat data. Directions that neither A nor
+        L sees stay at the mean.
 
     Raises
     ------
