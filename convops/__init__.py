@@ -40,6 +40,8 @@ from .operators.tuning import tune as tune
 from .operators.unknown_boundary import UnknownBoundary as UnknownBoundary
 from .operators.unknown_boundary import unknown_boundary as unknown_boundary
 from .operators.wavelets import wavelet as wavelet
+from .solvers.credible import credible_interval as credible_interval
+from .solvers.evidence import log_evidence as log_evidence
 from .solvers.gradient import gradient_descent as gradient_descent
 from .solvers.hybrid import hybrid_lsmr as hybrid_lsmr
 from .solvers.hybrid import hybrid_lsqr as hybrid_lsqr
@@ -47,6 +49,8 @@ from .solvers.krylov import cgls as cgls
 from .solvers.lsmr import lsmr as lsmr
 from .solvers.lsqr import lsqr as lsqr
 from .solvers.noise import noise_level as noise_level
+from .solvers.posterior import posterior_samples as posterior_samples
+from .solvers.posterior import posterior_variance as posterior_variance
 from .solvers.selection import Selection as Selection
 from .solvers.selfadjoint import cg as cg
 from .solvers.selfadjoint import minres as minres

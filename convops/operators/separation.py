@@ -110,15 +110,22 @@ class KroneckerSVD:
         """Return U^H b for one array of ``out_shape``, on the grid of the singular values."""
         x = b.reshape([u.shape[0] for u in self.left])
         for axis, u in enumerate(self.left):
-            x = _along(jnp.conj(u).T, x, axis)
+            x = along(jnp.conj(u).T, x, axis)
         return x
 
     def backward(self, coefficients: jax.Array) -> jax.Array:
         """Return V c for coefficients on the grid of the singular values."""
         x = coefficients
         for axis, v in enumerate(self.right):
-            x = _along(jnp.conj(v).T, x, axis)
+            x = along(jnp.conj(v).T, x, axis)
         return x.reshape(self.in_shape)
+
+    def analysis(self, x: jax.Array) -> jax.Array:
+        """Return V^H x for one array of ``in_shape``, on the grid of the singular values."""
+        x = x.reshape([v.shape[1] for v in self.right])
+        for axis, v in enumerate(self.right):
+            x = along(v, x, axis)
+        return x
 
 
 def kronecker_svd(A: LinearOperator) -> KroneckerSVD:
@@ -242,7 +249,7 @@ def _wide(matrix: jax.Array) -> jax.Array:
     return matrix.astype(jnp.promote_types(matrix.dtype, jnp.float32))
 
 
-def _along(matrix: jax.Array, x: jax.Array, axis: int) -> jax.Array:
+def along(matrix: jax.Array, x: jax.Array, axis: int) -> jax.Array:
     """Apply a matrix along an axis."""
     moved = jnp.tensordot(matrix, x, (1, axis), precision=jax.lax.Precision.HIGHEST)
     return jnp.moveaxis(moved, 0, axis)

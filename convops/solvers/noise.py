@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from ..operators.arrays import as_inexact
 from ..operators.transforms import axes_of
-from .checks import finite
+from .checks import finite, scalar
+from .spectral import Transform
 
 NORMAL_QUARTILE = 0.6744897501960817  # median of |x| for x standard normal
 
@@ -55,6 +56,22 @@ def noise_level(b: Any, axes: Any = None, *, kept: Any = None) -> jax.Array:
     parts = (band.real, band.imag) if jnp.iscomplexobj(band) else (band,)
     squares = [jnp.nan_to_num(jnp.nanmedian(jnp.where(good, jnp.abs(part), jnp.nan))) ** 2 for part in parts]
     return jnp.sqrt(sum(squares[1:], squares[0])) / NORMAL_QUARTILE
+
+
+def noise_of(noise: Any, b: jax.Array, basis: Any, kept: Any, purpose: str) -> jax.Array:
+    """The noise level given, or estimated along the axes that are transformed (all of them where none is known to be).
+
+    `purpose` begins the sentence that is raised where one sample is all there is.
+    """
+    if noise is not None:
+        return scalar(noise, "noise", b.dtype)
+    axes = range(b.ndim)
+    if isinstance(basis, Transform):
+        axes = [a + b.ndim - len(basis.shape) for a in basis.axes]
+    axes = tuple(a for a in axes if b.shape[a] > 1)
+    if not axes:
+        raise ValueError(f"{purpose} and one sample tells nothing of its noise: give `noise`")
+    return noise_level(b, axes, kept=kept)
 
 
 def _pairs(x: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:

@@ -24,9 +24,13 @@ def normal(A: LinearOperator, L: LinearOperator, weight: jax.Array, x: jax.Array
 @jax.jit
 def system_of(A, L, b, weight, first, rtol, atol) -> System:
     """The normal equations for the correction to the first iterate, with a preconditioner where one is known to pay."""
+    return equations(A, L, A._rmatvec(b) - normal(A, L, weight, first), weight, rtol, atol)
+
+
+def equations(A, L, rhs, weight, rtol, atol) -> System:
+    """(A^H A + weight L^H L) x = rhs."""
     matvec = jax.tree_util.Partial(normal, A, L, weight)
-    rhs = A._rmatvec(b) - matvec(first)
-    return System(matvec, rhs, jnp.maximum(rtol * length(rhs), atol), preconditioner(A, L, weight, b.dtype))
+    return System(matvec, rhs, jnp.maximum(rtol * length(rhs), atol), preconditioner(A, L, weight, rhs.dtype))
 
 
 def preconditioner(A: LinearOperator, L: LinearOperator, weight: jax.Array, dtype: jnp.dtype) -> Any:
@@ -56,7 +60,12 @@ def _filtered(basis: Transform, gain: jax.Array, x: jax.Array) -> jax.Array:
 def implicit(A, L, b, weight, first, rtol, atol, max_steps: int) -> tuple[jax.Array, Run]:
     """Solve by CG, differentiated implicitly: the transposed system is solved by CG too."""
     first = jax.lax.stop_gradient(first)
-    whole = system_of(A, L, b, weight, first, rtol, atol)
+    x, run = by_cg(system_of(A, L, b, weight, first, rtol, atol), rtol, atol, max_steps)
+    return first + x, run
+
+
+def by_cg(whole: System, rtol, atol, max_steps: int) -> tuple[jax.Array, Run]:
+    """The solution of a system by CG, differentiated implicitly."""
 
     def cg(matvec, rhs: jax.Array) -> tuple[jax.Array, Run]:
         method = ConjugateGradient()
@@ -64,8 +73,7 @@ def implicit(A, L, b, weight, first, rtol, atol, max_steps: int) -> tuple[jax.Ar
         run = settled(run_while(method, system, start(method, system, max_steps), max_steps))
         return run.state.x, run._replace(state=None)
 
-    x, run = jax.lax.custom_linear_solve(whole.matvec, whole.rhs, cg, cg, has_aux=True)
-    return first + x, run
+    return jax.lax.custom_linear_solve(whole.matvec, whole.rhs, cg, cg, has_aux=True)
 
 
 @jax.jit

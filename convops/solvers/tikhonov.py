@@ -12,7 +12,7 @@ from . import normal, probing, selection, spectral
 from .checks import data_of, length, scalar, start_of, steps_of, tolerance
 from .iterate import Progress, Run, solve
 from .krylov import ConjugateGradient
-from .noise import noise_level
+from .noise import noise_of
 from .roughness import roughness
 from .seen import seen
 from .solution import CONVERGED, INEXACT, NONFINITE, Solution
@@ -130,18 +130,10 @@ def tikhonov(
 
 
 def _noise(rule: str, noise: Any, b: jax.Array, basis: Any, kept: jax.Array | None) -> jax.Array:
-    """The noise level given, or estimated, where the rule needs one, along the axes that are transformed."""
-    if noise is not None:
-        return scalar(noise, "noise", b.dtype)
-    if rule not in selection.NEED_NOISE:
+    """The noise level given, or estimated, where the rule needs one."""
+    if noise is None and rule not in selection.NEED_NOISE:
         return jnp.zeros((), jnp.finfo(b.dtype).dtype)
-    axes = range(b.ndim)
-    if isinstance(basis, spectral.Transform):
-        axes = [a + b.ndim - len(basis.shape) for a in basis.axes]
-    axes = tuple(a for a in axes if b.shape[a] > 1)
-    if not axes:
-        raise ValueError(f"`weight` is {rule!r} and one sample tells nothing of its noise: give `noise`")
-    return noise_level(b, axes, kept=kept)
+    return noise_of(noise, b, basis, kept, f"`weight` is {rule!r}")
 
 
 def _iterated(A, L, b, weight, first, stop, max_steps: int, iterations: int, callback) -> tuple[jax.Array, Run]:
