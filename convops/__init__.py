@@ -39,11 +39,14 @@ from .operators.tuning import tune as tune
 from .operators.unknown_boundary import UnknownBoundary as UnknownBoundary
 from .operators.unknown_boundary import unknown_boundary as unknown_boundary
 from .operators.wavelets import wavelet as wavelet
+from .solvers.checkpoint import Checkpoint as Checkpoint
 from .solvers.gradient import gradient_descent as gradient_descent
 from .solvers.krylov import cgls as cgls
 from .solvers.lsmr import lsmr as lsmr
 from .solvers.lsqr import lsqr as lsqr
 from .solvers.noise import noise_level as noise_level
+from .solvers.progress import Progress as Progress
+from .solvers.progress import progress_bar as progress_bar
 from .solvers.selection import Selection as Selection
 from .solvers.selfadjoint import cg as cg
 from .solvers.selfadjoint import minres as minres
