@@ -20,27 +20,27 @@ from .solution import RUNNING, STOPPED
 class Checkpoint:
     """Where a solver saves its run, and how often; what a solver's `checkpoint` takes, a bare path being the default.
 
-    A run whose file exists goes on from there, to the same numbers to the last bit on the same device. The file is
-    always a whole one, whenever the process is killed: it is written aside, synced to the disk and renamed. It knows the
-    problem by its arrays, the settings and the program of a step, so that of another problem is refused, and so is a
-    damaged one. `max_steps` may be raised and the tolerances changed from one run to the next; when the run has ended
-    the file holds it, and asking again returns at once.
+    A run whose file exists goes on from there, to the same numbers to the last bit on the same device and versions.
+    The file is a whole one at any moment, also when the process is killed: it is written aside, synced to the disk and
+    renamed. It knows its problem by the arrays and the program of a step, and that of another problem is refused, as is
+    a damaged one. `max_steps` may be raised and the tolerances changed from one run to the next; a run that has ended
+    returns at once. A write that fails on the way warns, and the run goes on.
 
     Attributes
     ----------
     path : str or path
         The file, an ``.npz`` whatever its name; its folder must exist.
     steps : int, optional
-        Save whenever this many steps have been taken since a multiple of it,
+        Save after every so many steps,
     seconds : float, optional
-        or when this much time has passed since it was last saved, looked at between steps. 30 seconds if neither is
-        given; the start and the end of a run are saved in any case.
+        or when so much time has passed since it was last saved, looked at between steps. 30 seconds if neither is
+        given; the start and the end of a run, by Ctrl-C or an error too, are saved in any case.
 
     Raises
     ------
     ValueError
-        For numbers that are not positive, a folder that does not exist, and, when the run begins, a file that is damaged
-        or belongs to another problem; it is left as it is.
+        For numbers that are not positive and a folder that does not exist; and by the solver, for a file that is
+        damaged or belongs to another problem, which is left as it is.
 
     Examples
     --------

@@ -107,12 +107,24 @@ def _whole(method: Method, problem: Any, max_steps: int, loop: str) -> Run:
 
 @functools.partial(jax.jit, static_argnames=("method", "max_steps"))
 def _start(method: Method, problem: Any, max_steps: int) -> Run:
-    """The run before its first step, in the types of one that comes from a checkpoint: none of them weak."""
-    return jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, leaf.dtype), start(method, problem, max_steps))
+    return _strong(start(method, problem, max_steps))
+
+
+@functools.partial(jax.jit, static_argnames="method")
+def _chunk(method: Method, problem: Any, run: Run, until: Any) -> Run:
+    return _strong(run_while(method, problem, run, until))
+
+
+def _strong(run: Run) -> Run:
+    """The same run without weak types, as it comes from a checkpoint: one compiled chunk then serves all."""
+    return jax.tree.map(lambda leaf: leaf if _is_key(leaf) else jax.lax.convert_element_type(leaf, leaf.dtype), run)
+
+
+def _is_key(leaf: jax.Array) -> bool:
+    return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
 
 
 _settled = jax.jit(settled)
-_chunk = jax.jit(run_while, static_argnames=("method",))
 
 
 def solve(
@@ -149,7 +161,7 @@ def solve(
         raise ValueError("`loop` is 'scan', whose steps cannot be interrupted: leave out `callback` and `checkpoint`")
     if any(map(traced, jax.tree.leaves(problem))):
         raise ValueError(
-            "`callback`, `checkpoint` and loop='chunked' need numbers after every few steps: use them outside of jax.jit, "
+            "`callback`, `checkpoint` and loop='chunked' need numbers every few steps: use them outside of jax.jit, "
             "jax.vmap and jax.grad"
         )
     return _watched(method, problem, max_steps, callbacks, checkpoint, weight)
@@ -182,7 +194,8 @@ def _watched(
                 keeper.save(run)
             if callbacks and (steps % stride == 0 or steps == max_steps or int(run.code) != RUNNING):
                 told = _progress(run, max_steps, now - began, first, weight)
-                if any([callback(told) for callback in callbacks]):
+                stop = [callback(told) for callback in callbacks]
+                if any(stop):
                     run = run._replace(code=_stopped(run.code))
             stride = min(max(int(PATIENCE * taken / max(now - before, 1e-9)), 1), CHUNK)
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
 """One file of named arrays that is either whole or refused: written aside, synced, renamed; read against its checksum.
 
-It is an ``.npz``, so `numpy.load` opens it, whose zip comment is `MAGIC` and the SHA-256 of the file (taken with zeros in
-the digest's place).
+It is an ``.npz``, so `numpy.load` opens it, whose zip comment is `MAGIC` and the SHA-256 of the file (taken with zeros
+in the digest's place).
 """
 
 import hashlib
