@@ -40,6 +40,7 @@ from .operators.tuning import tune as tune
 from .operators.unknown_boundary import UnknownBoundary as UnknownBoundary
 from .operators.unknown_boundary import unknown_boundary as unknown_boundary
 from .operators.wavelets import wavelet as wavelet
+from .solvers.checkpoint import Checkpoint as Checkpoint
 from .solvers.credible import credible_interval as credible_interval
 from .solvers.evidence import log_evidence as log_evidence
 from .solvers.gradient import gradient_descent as gradient_descent
@@ -51,6 +52,8 @@ from .solvers.lsqr import lsqr as lsqr
 from .solvers.noise import noise_level as noise_level
 from .solvers.posterior import posterior_samples as posterior_samples
 from .solvers.posterior import posterior_variance as posterior_variance
+from .solvers.progress import Progress as Progress
+from .solvers.progress import progress_bar as progress_bar
 from .solvers.selection import Selection as Selection
 from .solvers.selfadjoint import cg as cg
 from .solvers.selfadjoint import minres as minres

@@ -11,7 +11,8 @@ import optax
 from ..operators.base import LinearOperator
 from ..operators.norms import scattered
 from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
-from .iterate import Progress, solve
+from .iterate import solve
+from .progress import Callbacks
 from .solution import CONVERGED, NONFINITE, RUNNING, Solution
 
 POWER_STEPS = 30  # power iterations for the curvature of a penalty
@@ -20,6 +21,7 @@ POWER_STEPS = 30  # power iterations for the curvature of a penalty
 class Descent(NamedTuple):
     """min 1/2 norm(A x - b)^2 + penalty(x), with 1/step the Lipschitz constant of the gradient."""
 
+    stops = ("threshold",)
     A: LinearOperator
     b: jax.Array
     x0: jax.Array
@@ -128,7 +130,8 @@ def gradient_descent(
     atol: Any = 0.0,
     max_steps: int = 1000,
     loop: str = "while",
-    callback: Callable[[Progress], Any] | None = None,
+    callback: Callbacks = None,
+    checkpoint: Any = None,
 ) -> Solution:
     """Minimise 1/2 norm(A x - b)^2 + penalty(x) by gradient steps.
 
@@ -153,8 +156,10 @@ def gradient_descent(
     max_steps : int
     loop : {"while", "scan", "chunked"}
         ``scan`` lets gradients go through the steps.
-    callback : callable, optional
+    callback : callable or list of callables, optional
         Called every few steps with a `Progress`; True stops.
+    checkpoint : str, path or Checkpoint, optional
+        File that the run is saved to, and goes on from if it exists.
 
     Returns
     -------
@@ -178,7 +183,7 @@ def gradient_descent(
     problem = Descent(A, b, first, jnp.ones((), atol.dtype), threshold)
     if optimizer is None or project is not None:
         problem = problem._replace(step=1 / _lipschitz(A, first, penalty))
-    run = solve(method, problem, steps_of(max_steps), loop, callback)
+    run = solve(method, problem, steps_of(max_steps), loop, callback, checkpoint)
     x = run.state.best if loop != "scan" else run.state.x
     r = b - A.matvec(x)
     value = inner(r, r) / 2 + (0 if penalty is None else penalty(x))

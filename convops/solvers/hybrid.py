@@ -1,7 +1,6 @@
 """Hybrid LSQR and LSMR: regularised least squares whose weight is chosen while the Krylov space grows."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,10 +9,11 @@ from ..operators.base import LinearOperator
 from ..operators.window import positive
 from .checks import data_of, inner, length, reported, scalar, start_of, tolerance
 from .hybrid_method import RULES, Hybrid, HybridKrylov
-from .iterate import Progress, Run, solve
+from .iterate import Run, solve
 from .krylov_basis import combined
 from .least_squares import LeastSquares
-from .noise import noise_level
+from .noise import noise_of
+from .progress import Callbacks
 from .seen import seen
 from .solution import CONVERGED, NONFINITE, RULED, Solution
 
@@ -33,7 +33,8 @@ def hybrid_lsqr(
     no_stop: bool = False,
     reorthogonalize: bool = False,
     flexible: bool = False,
-    callback: Callable[[Progress], Any] | None = None,
+    callback: Callbacks = None,
+    checkpoint: Any = None,
 ) -> Solution:
     """Minimise 1/2 norm(A x - b)^2 + weight/2 norm(x - x0)^2 by LSQR, its weight chosen at each step.
 
@@ -70,8 +71,10 @@ def hybrid_lsqr(
     flexible : bool
         Weigh the pixels by the square root of what the last iterate has there: for an x with few of them (an L1
         penalty). Where x is sparse in a basis ``W`` give ``A @ W.H``, and apply ``W.H`` to the result.
-    callback : callable, optional
+    callback : callable or list of callables, optional
         Called every few steps with a `Progress`; True stops.
+    checkpoint : str, path or Checkpoint, optional
+        File that the run is saved to with its basis, and goes on from if it exists; with the same `max_steps`.
 
     Returns
     -------
@@ -93,8 +96,9 @@ def hybrid_lsqr(
     --------
     >>> import convops as co
     >>> A = co.convolution([0.25, 0.5, 0.25], 5, boundary="zero")
-    >>> sol = co.hybrid_lsqr(A, [0.1, 1.1, 1.9, 1.1, -0.1])
-    >>> print(sol.x.round(1) + 0.0, bool(sol.converged))
+    >>> sol = co.hybrid_lsqr(A, [0.1, 1.1, 1.9, 1.1, -0.1], weight="discrepancy", noise=0.1)
+    >>> print(sol.x.round(1), bool(sol.converged))
+    [-0.2  1.1  2.3  1.2 -0.6] True
     """
     return _solved(**locals(), normal=False)
 
@@ -112,7 +116,8 @@ def hybrid_lsmr(
     no_stop: bool = False,
     reorthogonalize: bool = False,
     flexible: bool = False,
-    callback: Callable[[Progress], Any] | None = None,
+    callback: Callbacks = None,
+    checkpoint: Any = None,
 ) -> Solution:
     """Minimise 1/2 norm(A^H (A x - b))^2 + weight/2 norm(x - x0)^2 by LSMR, its weight chosen at each step.
 
@@ -129,8 +134,9 @@ def hybrid_lsmr(
     --------
     >>> import convops as co
     >>> A = co.convolution([0.25, 0.5, 0.25], 5, boundary="zero")
-    >>> sol = co.hybrid_lsmr(A, [0.1, 1.1, 1.9, 1.1, -0.1])
-    >>> print(sol.x.round(1) + 0.0, bool(sol.converged))
+    >>> sol = co.hybrid_lsmr(A, [0.1, 1.1, 1.9, 1.1, -0.1], weight="discrepancy", noise=0.1)
+    >>> print(sol.x.round(1), bool(sol.converged))
+    [-0.3  1.2  2.4  1.1 -0.5] True
     """
     return _solved(**locals(), normal=True)
 
@@ -149,7 +155,8 @@ def _solved(
     no_stop: bool,
     reorthogonalize: bool,
     flexible: bool,
-    callback: Callable[[Progress], Any] | None,
+    callback: Callbacks,
+    checkpoint: Any,
 ) -> Solution:
     """Check the arguments, run the method, and report what its iterate is worth."""
     b, flat = data_of(A, b)
@@ -162,7 +169,7 @@ def _solved(
     count = jnp.asarray(b.size if kept is None else jnp.sum(kept), real)
     zero = jnp.zeros((), real)
     if rule == "discrepancy":
-        level = noise_level(b, kept=kept) if noise is None else scalar(noise, "noise", b.dtype)
+        level = noise_of(noise, b, None, kept, f"`weight` is {rule!r}")
     else:
         level = zero
     known = None if truth is None else start_of(A, truth, b.dtype, "truth")
@@ -175,7 +182,7 @@ def _solved(
     )
     steps = min(positive(max_steps, "max_steps"), *(math.prod(s) for s in (A.in_shape, A.out_shape)))
     method = HybridKrylov(rule, steps, normal, no_stop, reorthogonalize, flexible)
-    return _reported(problem, solve(method, problem, steps, "while", callback), normal, flat)
+    return _reported(problem, solve(method, problem, steps, "while", callback, checkpoint), normal, flat)
 
 
 def _reported(problem: Hybrid, run: Run, normal: bool, flat: bool) -> Solution:

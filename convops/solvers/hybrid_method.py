@@ -31,6 +31,8 @@ class Hybrid(NamedTuple):
     count: jax.Array  # of the data
     rtol: jax.Array  # for a given weight
 
+    stops = ("rtol",)
+
 
 class HybridState(NamedTuple):
     basis: Basis

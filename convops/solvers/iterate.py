@@ -3,21 +3,28 @@
 A method is a small frozen dataclass of settings (it is a static argument of jit) with four functions of a problem,
 which is a pytree: ``init(problem)`` and ``step(problem, state)`` make states, ``done(problem, state)`` a status code
 (`RUNNING` to go on), ``report(problem, state)`` the scalars of the history. The driver runs it as a `while_loop`, as a
-`scan` (gradients go through the steps), or in chunks (callbacks, progress, Ctrl-C).
+`scan` (gradients go through the steps), or in chunks (callbacks, progress, checkpoints, Ctrl-C). A problem may name in
+``stops`` its fields that decide when to stop and not what the iterates are: a checkpoint is resumed with others too.
 """
 
 import functools
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..operators.arrays import traced
+from .checkpoint import Checkpoint, Keeper, checkpoint_of
+from .progress import Callback, Callbacks, Progress, callbacks_of, close
 from .solution import RUNNING, STOPPED
 
 LOOPS = ("while", "scan", "chunked")
-CHUNK = 10  # steps between two calls of the callback
+CHUNK = 10  # steps between two calls of the callback, fewer where they take more than
+PATIENCE = 1.0  # seconds: Ctrl-C waits for the end of a chunk
 
 
 class Method(Protocol):
@@ -38,15 +45,6 @@ class Method(Protocol):
     def report(self, problem: Any, state: Any) -> dict[str, jax.Array]:
         """Return the scalars kept in the history."""
         ...
-
-
-class Progress(NamedTuple):
-    """What a callback is told; returning True stops the run."""
-
-    step: int
-    max_steps: int
-    residual_norm: float
-    history: dict[str, Any]
 
 
 class Run(NamedTuple):
@@ -107,9 +105,26 @@ def _whole(method: Method, problem: Any, max_steps: int, loop: str) -> Run:
     return settled(run)
 
 
-_start = jax.jit(start, static_argnames=("method", "max_steps"))
+@functools.partial(jax.jit, static_argnames=("method", "max_steps"))
+def _start(method: Method, problem: Any, max_steps: int) -> Run:
+    return _strong(start(method, problem, max_steps))
+
+
+@functools.partial(jax.jit, static_argnames="method")
+def _chunk(method: Method, problem: Any, run: Run, until: Any) -> Run:
+    return _strong(run_while(method, problem, run, until))
+
+
+def _strong(run: Run) -> Run:
+    """The same run without weak types, as it comes from a checkpoint: one compiled chunk then serves all."""
+    return jax.tree.map(lambda leaf: leaf if _is_key(leaf) else jax.lax.convert_element_type(leaf, leaf.dtype), run)
+
+
+def _is_key(leaf: jax.Array) -> bool:
+    return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
+
+
 _settled = jax.jit(settled)
-_chunk = jax.jit(run_while, static_argnames=("method",))
 
 
 def solve(
@@ -117,8 +132,9 @@ def solve(
     problem: Any,
     max_steps: int,
     loop: str = "while",
-    callback: Callable[[Progress], Any] | None = None,
-    chunk: int = CHUNK,
+    callback: Callbacks = None,
+    checkpoint: Any = None,
+    weight: Any = None,
 ) -> Run:
     """Run a method to its end.
 
@@ -128,29 +144,75 @@ def solve(
     problem : pytree
     max_steps : int
     loop : {"while", "scan", "chunked"}
-    callback : callable, optional
-        Called with a `Progress` every `chunk` steps (the loop is then chunked); True stops the run. Ctrl-C ends a
+    callback : callable or list of callables, optional
+        Called with a `Progress` every `CHUNK` steps (the loop is then chunked); True stops the run. Ctrl-C ends a
         chunked run with the iterate that it has.
+    checkpoint : str, path or Checkpoint, optional
+        Where the run is saved and resumed from (the loop is then chunked).
+    weight : float, optional
+        Told to the callbacks, where the history has none.
     """
     if loop not in LOOPS:
         raise ValueError(f"`loop` is {loop!r}; accepted are {', '.join(map(repr, LOOPS))}")
-    if callback is None and loop != "chunked":
+    callbacks, checkpoint = callbacks_of(callback), checkpoint_of(checkpoint)
+    if not callbacks and checkpoint is None and loop != "chunked":
         return _whole(method, problem, max_steps, loop)
+    if loop == "scan":
+        raise ValueError("`loop` is 'scan', whose steps cannot be interrupted: leave out `callback` and `checkpoint`")
+    if any(map(traced, jax.tree.leaves(problem))):
+        raise ValueError(
+            "`callback`, `checkpoint` and loop='chunked' need numbers every few steps: use them outside of jax.jit, "
+            "jax.vmap and jax.grad"
+        )
+    return _watched(method, problem, max_steps, callbacks, checkpoint, weight)
+
+
+def _watched(
+    method: Method,
+    problem: Any,
+    max_steps: int,
+    callbacks: Sequence[Callback],
+    checkpoint: Checkpoint | None,
+    weight: Any,
+) -> Run:
+    """Run in chunks; where they are cut makes no difference to the numbers."""
     run = _start(method, problem, max_steps)
+    keeper = None if checkpoint is None else Keeper(checkpoint, method, problem)
+    run = run if keeper is None else keeper.begin(run, max_steps)
     try:
-        while int(run.code) == RUNNING and int(run.steps) < max_steps:
-            run = _chunk(method, problem, run, min(int(run.steps) + chunk, max_steps))
-            if callback is not None and callback(_progress(run, max_steps)):
-                run = run._replace(code=_stopped(run.code))
+        stride, steps = CHUNK, int(run.steps)
+        first, run = steps, _chunk(method, problem, run, steps)  # compiles, and takes no step
+        began = time.monotonic()
+        while int(run.code) == RUNNING and steps < max_steps:
+            until = steps + 1 if steps == first else (steps // stride + 1) * stride
+            until = int(min(until, max_steps, math.inf if keeper is None else keeper.next(steps)))
+            before = time.monotonic()
+            run = _chunk(method, problem, run, until)
+            taken, steps = int(run.steps) - steps, int(run.steps)
+            now = time.monotonic()
+            if keeper is not None:
+                keeper.save(run)
+            if callbacks and (steps % stride == 0 or steps == max_steps or int(run.code) != RUNNING):
+                told = _progress(run, max_steps, now - began, first, weight)
+                stop = [callback(told) for callback in callbacks]
+                if any(stop):
+                    run = run._replace(code=_stopped(run.code))
+            stride = min(max(int(PATIENCE * taken / max(now - before, 1e-9)), 1), CHUNK)
     except KeyboardInterrupt:
         run = run._replace(code=_stopped(run.code))
+    finally:
+        if keeper is not None:
+            keeper.save(run, now=True)
+        close(callbacks)
     return _settled(run)
 
 
-def _progress(run: Run, max_steps: int) -> Progress:
+def _progress(run: Run, max_steps: int, seconds: float, first: int, weight: Any) -> Progress:
     steps = int(run.steps)
     history = {name: np.asarray(values)[: steps + 1] for name, values in run.history.items()}
-    return Progress(steps, max_steps, float(history["residual_norm"][-1]), history)
+    weight = history["weight"][-1] if "weight" in history else weight
+    weight = None if weight is None else float(weight)
+    return Progress(steps, max_steps, float(history["residual_norm"][-1]), history, seconds, first, weight)
 
 
 def _stopped(code: jax.Array) -> jax.Array:

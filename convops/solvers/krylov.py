@@ -1,6 +1,5 @@
 """Krylov methods: conjugate gradients for normal equations (CG) and for least squares (CGLS)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,8 +8,8 @@ import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
 from .checks import inner, length
-from .iterate import Progress
 from .least_squares import LeastSquares, minimised
+from .progress import Callbacks
 from .solution import CONVERGED, INDEFINITE, NONFINITE, RUNNING, Solution
 
 
@@ -69,7 +68,8 @@ def cgls(
     atol: Any = 0.0,
     max_steps: int = 1000,
     loop: str = "while",
-    callback: Callable[[Progress], Any] | None = None,
+    callback: Callbacks = None,
+    checkpoint: Any = None,
 ) -> Solution:
     """Minimise norm(A x - b)^2 + damp^2 norm(x)^2 by conjugate gradients for least squares.
 
@@ -95,8 +95,10 @@ def cgls(
         regularises (semi-convergence).
     loop : {"while", "scan", "chunked"}
         ``scan`` lets gradients go through the steps.
-    callback : callable, optional
+    callback : callable or list of callables, optional
         Called every few steps with a `Progress`; True stops.
+    checkpoint : str, path or Checkpoint, optional
+        File that the run is saved to, and goes on from if it exists.
 
     Returns
     -------
@@ -128,6 +130,7 @@ def cgls(
         max_steps=max_steps,
         loop=loop,
         callback=callback,
+        checkpoint=checkpoint,
     )
 
 
@@ -143,6 +146,7 @@ class SystemState(NamedTuple):
 class System(NamedTuple):
     """N x = rhs with N selfadjoint and positive (semi)definite, from zero; `threshold` is absolute."""
 
+    stops = ("threshold", "scale")
     matvec: Any
     rhs: jax.Array
     threshold: jax.Array

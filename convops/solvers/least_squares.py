@@ -1,6 +1,5 @@
 """What the Krylov methods for min norm(A x - b)^2 + damp^2 norm(x)^2 have in common: problem, checks and report."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -8,13 +7,15 @@ import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
 from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
-from .iterate import Method, Progress, solve
+from .iterate import Method, solve
+from .progress import Callbacks
 from .solution import CONVERGED, INEXACT, Solution
 
 
 class LeastSquares(NamedTuple):
     """The problem, its first iterate, absolute thresholds for the stopping tests, and what is optional."""
 
+    stops = ("residual", "gradient")
     A: LinearOperator
     b: jax.Array
     x0: jax.Array
@@ -49,7 +50,8 @@ def minimised(
     atol: Any,
     max_steps: int,
     loop: str,
-    callback: Callable[[Progress], Any] | None,
+    callback: Callbacks,
+    checkpoint: Any,
 ) -> Solution:
     """Check the arguments, run the method, and report what its iterate is worth."""
     b, flat = data_of(A, b)
@@ -65,7 +67,7 @@ def minimised(
         checked_preconditioner(A, preconditioner, b),
         None if truth is None else start_of(A, truth, b.dtype, "truth"),
     )
-    run = solve(method, problem, steps_of(max_steps), loop, callback)
+    run = solve(method, problem, steps_of(max_steps), loop, callback, checkpoint)
     x = run.state.x
     r = b - A.matvec(x)
     s = A.rmatvec(r) - problem.damp**2 * x

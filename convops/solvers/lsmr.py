@@ -1,6 +1,5 @@
 """LSMR: least squares by Golub-Kahan bidiagonalisation, as MINRES on the normal equations."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,8 +9,8 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from .checks import inner, length
 from .golub_kahan import GolubKahan, begin, done, euclidean, extend, ratio
-from .iterate import Progress
 from .least_squares import LeastSquares, minimised, needs_rows
+from .progress import Callbacks
 from .solution import Solution
 
 
@@ -147,7 +146,8 @@ def lsmr(
     atol: Any = 0.0,
     max_steps: int = 1000,
     loop: str = "while",
-    callback: Callable[[Progress], Any] | None = None,
+    callback: Callbacks = None,
+    checkpoint: Any = None,
 ) -> Solution:
     """Minimise norm(A x - b)^2 + damp^2 norm(x)^2 by LSMR.
 
@@ -171,8 +171,10 @@ def lsmr(
     max_steps : int
     loop : {"while", "scan", "chunked"}
         ``scan`` lets gradients go through the steps.
-    callback : callable, optional
+    callback : callable or list of callables, optional
         Called every few steps with a `Progress`; True stops.
+    checkpoint : str, path or Checkpoint, optional
+        File that the run is saved to, and goes on from if it exists.
 
     Returns
     -------
@@ -206,4 +208,5 @@ def lsmr(
         max_steps=max_steps,
         loop=loop,
         callback=callback,
+        checkpoint=checkpoint,
     )

@@ -1,6 +1,5 @@
 """Systems A x = b with a selfadjoint A: CG for positive definite ones, MINRES for indefinite and singular ones."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,9 +11,10 @@ from ..operators.base import LinearOperator
 from ..operators.norms import scattered
 from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
 from .golub_kahan import ratio
-from .iterate import Progress, solve
+from .iterate import solve
 from .krylov import ConjugateGradient, System
 from .least_squares import checked_preconditioner
+from .progress import Callbacks
 from .solution import CONVERGED, INEXACT, LEAST, NONFINITE, RUNNING, Solution
 
 SINGULAR = 10  # a pivot is zero that is smaller than so many roundings of the norm
@@ -123,7 +123,8 @@ def cg(
     atol: Any = 0.0,
     max_steps: int = 1000,
     loop: str = "while",
-    callback: Callable[[Progress], Any] | None = None,
+    callback: Callbacks = None,
+    checkpoint: Any = None,
 ) -> Solution:
     """Solve (A + shift I) x = b for a selfadjoint positive definite A by conjugate gradients.
 
@@ -149,8 +150,10 @@ def cg(
     max_steps : int
     loop : {"while", "scan", "chunked"}
         ``scan`` lets gradients go through the steps.
-    callback : callable, optional
+    callback : callable or list of callables, optional
         Called every few steps with a `Progress`; True stops.
+    checkpoint : str, path or Checkpoint, optional
+        File that the run is saved to, and goes on from if it exists.
 
     Returns
     -------
@@ -170,7 +173,8 @@ def cg(
     >>> print(sol.x.round(2), bool(sol.converged))
     [1. 2. 3. 4.] True
     """
-    return _solved(ConjugateGradient(), A, b, shift, x0, preconditioner, truth, (rtol, atol), max_steps, loop, callback)
+    stop, how = (rtol, atol), (loop, callback, checkpoint)
+    return _solved(ConjugateGradient(), A, b, shift, x0, preconditioner, truth, stop, max_steps, how)
 
 
 def minres(
@@ -185,7 +189,8 @@ def minres(
     atol: Any = 0.0,
     max_steps: int = 1000,
     loop: str = "while",
-    callback: Callable[[Progress], Any] | None = None,
+    callback: Callbacks = None,
+    checkpoint: Any = None,
 ) -> Solution:
     """Solve (A + shift I) x = b for a selfadjoint A, indefinite or singular too, by minimal residuals.
 
@@ -212,8 +217,10 @@ def minres(
     max_steps : int
     loop : {"while", "scan", "chunked"}
         ``scan`` lets gradients go through the steps.
-    callback : callable, optional
+    callback : callable or list of callables, optional
         Called every few steps with a `Progress`; True stops.
+    checkpoint : str, path or Checkpoint, optional
+        File that the run is saved to, and goes on from if it exists.
 
     Returns
     -------
@@ -233,10 +240,11 @@ def minres(
     >>> print(sol.x.round(2), bool(sol.converged))
     [1. 2. 3. 4.] True
     """
-    return _solved(Minres(), A, b, shift, x0, preconditioner, truth, (rtol, atol), max_steps, loop, callback)
+    stop, how = (rtol, atol), (loop, callback, checkpoint)
+    return _solved(Minres(), A, b, shift, x0, preconditioner, truth, stop, max_steps, how)
 
 
-def _solved(method, A, b, shift, x0, preconditioner, truth, stop, max_steps, loop, callback) -> Solution:
+def _solved(method, A, b, shift, x0, preconditioner, truth, stop, max_steps, how) -> Solution:
     """Check the arguments, run the method on the correction to x0, and report."""
     b, flat = data_of(A, b)
     _check_selfadjoint(A, b.dtype)
@@ -249,7 +257,7 @@ def _solved(method, A, b, shift, x0, preconditioner, truth, stop, max_steps, loo
     if truth is not None:
         whole = start_of(A, truth, b.dtype, "truth")
         system = system._replace(truth=whole - first, scale=length(whole))
-    run = solve(method, system, steps_of(max_steps), loop, callback)
+    run = solve(method, system, steps_of(max_steps), *how)
     x = first + run.state.x
     r = b - matvec(x)
     code = jnp.where((run.code == CONVERGED) & (length(r) > 10 * threshold), INEXACT, run.code)

@@ -1,6 +1,5 @@
 """Tikhonov regularisation: min 1/2 norm(A x - b)^2 + weight/2 norm(L (x - mean))^2, in closed form or by CG."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,13 +8,15 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..operators.window import positive
 from . import normal, probing, selection, spectral
+from .checkpoint import checkpoint_of
 from .checks import data_of, length, scalar, start_of, steps_of, tolerance
-from .iterate import Progress, Run, solve
+from .iterate import Run, solve
 from .krylov import ConjugateGradient
 from .noise import noise_of
+from .progress import Callbacks, callbacks_of
 from .roughness import roughness
 from .seen import seen
-from .solution import CONVERGED, INEXACT, NONFINITE, Solution
+from .solution import CONVERGED, INEXACT, NONFINITE, STOPPED, Solution
 
 
 def tikhonov(
@@ -31,7 +32,8 @@ def tikhonov(
     rtol: Any = None,
     atol: Any = 0.0,
     max_steps: int = 2000,
-    callback: Callable[[Progress], Any] | None = None,
+    callback: Callbacks = None,
+    checkpoint: Any = None,
 ) -> Solution:
     """Minimise 1/2 norm(A x - b)^2 + weight/2 norm(L (x - mean))^2.
 
@@ -69,8 +71,11 @@ def tikhonov(
         Stop when the residual of the normal equations is at most max(rtol norm(A^H b - N x0), atol). `rtol` is 1e-6
         in single and 1e-14 in double precision unless given: derivatives are as exact as the solve.
     max_steps : int
-    callback : callable, optional
+    callback : callable or list of callables, optional
         Called every few steps with a `Progress`; True stops. The result is then not differentiable.
+    checkpoint : str, path or Checkpoint, optional
+        File that the run is saved to, and goes on from if it exists, one more, ``<path>.1`` ..., for each of the
+        `iterations`; a closed form needs none and writes none. The result is then not differentiable.
 
     Returns
     -------
@@ -93,6 +98,7 @@ def tikhonov(
     [0. 0. 4. 4. 0. 0.]
     """
     b, flat = data_of(A, b)
+    watch = callbacks_of(callback), checkpoint_of(checkpoint)
     if weight is None:
         L, weight = "gradient" if L is None else L, "gcv"
     L = roughness(A, L)
@@ -125,7 +131,7 @@ def tikhonov(
             weight, found, chosen = probing.choose(A, L, data, rule, _noise(rule, noise, b, None, kept))
             if x0 is None:  # what is known of x costs no accuracy
                 first, stop = found, (stop[0], jnp.maximum(stop[1], stop[0] * length(A.rmatvec(data))))
-        x, run = _iterated(A, L, data, weight, first, stop, steps_of(max_steps), steps, callback)
+        x, run = _iterated(A, L, data, weight, first, stop, steps_of(max_steps), steps, watch)
     return _solution(A, L, data, weight, centre, x, run, flat, stop, chosen, check=steps == 1)
 
 
@@ -136,20 +142,24 @@ def _noise(rule: str, noise: Any, b: jax.Array, basis: Any, kept: jax.Array | No
     return noise_of(noise, b, basis, kept, f"`weight` is {rule!r}")
 
 
-def _iterated(A, L, b, weight, first, stop, max_steps: int, iterations: int, callback) -> tuple[jax.Array, Run]:
+def _iterated(A, L, b, weight, first, stop, max_steps: int, iterations: int, watch) -> tuple[jax.Array, Run]:
     """Conjugate gradients, again for what is left in the residual if asked to."""
-    x, run = _by_cg(A, L, b, weight, first, stop, max_steps, callback)
-    for _ in range(iterations - 1):
-        step, run = _by_cg(A, L, b - A.matvec(x), weight, jnp.zeros_like(x), stop, max_steps, callback)
+    x, run = _by_cg(A, L, b, weight, first, stop, max_steps, watch)
+    for number in range(1, iterations):
+        if any(watch) and int(run.code) == STOPPED:
+            break
+        step, run = _by_cg(A, L, b - A.matvec(x), weight, jnp.zeros_like(x), stop, max_steps, watch, number)
         x = x + step
     return x, run
 
 
-def _by_cg(A, L, b, weight, first, stop, max_steps: int, callback) -> tuple[jax.Array, Run]:
-    if callback is None:
+def _by_cg(A, L, b, weight, first, stop, max_steps: int, watch, number: int = 0) -> tuple[jax.Array, Run]:
+    callbacks, checkpoint = watch
+    if not any(watch):
         return normal.implicit(A, L, b, weight, first, *stop, max_steps)
+    checkpoint = None if checkpoint is None else checkpoint.part(number)
     system = normal.system_of(A, L, b, weight, first, *stop)
-    run = solve(ConjugateGradient(), system, max_steps, callback=callback)
+    run = solve(ConjugateGradient(), system, max_steps, callback=callbacks, checkpoint=checkpoint, weight=weight)
     return first + run.state.x, run
 
 
