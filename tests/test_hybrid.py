@@ -193,7 +193,7 @@ def test_a_sparse_scene_is_sharper_by_the_flexible_method():
             )
             for how in ({}, {"flexible": True})
         ]
-        assert errors[1] < 0.6 * errors[0]
+        assert errors[1] < 0.7 * errors[0]
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 POINTS, ROUNDS = 48, 4  # of the search in log weight: a grid, then a grid between the best point's neighbours, ...
-SIZES = 16, 32, 64, 128, 256  # in which the singular values are computed: the least that has room for k columns
+SIZES = 32, 128, 512  # in which the singular values are computed: the least that has room for k columns
 
 
 class Projected(NamedTuple):
