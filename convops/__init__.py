@@ -42,6 +42,7 @@ from .operators.unknown_boundary import unknown_boundary as unknown_boundary
 from .operators.wavelets import wavelet as wavelet
 from .solvers.checkpoint import Checkpoint as Checkpoint
 from .solvers.credible import credible_interval as credible_interval
+from .solvers.edges import edgetaper as edgetaper
 from .solvers.evidence import log_evidence as log_evidence
 from .solvers.gradient import gradient_descent as gradient_descent
 from .solvers.hybrid import hybrid_lsmr as hybrid_lsmr
