@@ -53,6 +53,7 @@ from .solvers.lsqr import lsqr as lsqr
 from .solvers.noise import noise_level as noise_level
 from .solvers.posterior import posterior_samples as posterior_samples
 from .solvers.posterior import posterior_variance as posterior_variance
+from .solvers.preconditioners import preconditioner as preconditioner
 from .solvers.progress import Progress as Progress
 from .solvers.progress import progress_bar as progress_bar
 from .solvers.selection import Selection as Selection

@@ -13,9 +13,9 @@ from .checks import finite
 def edgetaper(b: Any, psf: Any) -> jax.Array:
     """Blur a picture near its edges, so that a periodic boundary fits it better.
 
-    ``alpha b + (1 - alpha) (psf * b)`` with the periodic convolution and, along each axis, ``alpha = 1 - r / r[0]``: r is
-    the autocorrelation, of period n - 1, of the psf summed over the other axes. What lies within a kernel's reach of an
-    edge is invented; `unknown_boundary` invents nothing, and is 0.5 to 4 dB better.
+    ``alpha b + (1 - alpha) (psf * b)`` with the periodic convolution and, along each axis, ``alpha = 1 - r / r[0]``: r
+    is the autocorrelation, of period n - 1, of the psf summed over the other axes. What lies within a kernel's reach of
+    an edge is invented; `unknown_boundary` invents nothing, and is 0.5 to 4 dB better.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def edgetaper(b: Any, psf: Any) -> jax.Array:
     Examples
     --------
     >>> import convops as co
-    >>> print(co.edgetaper([8.0, 0.0, 0.0, 0.0, 0.0, 0.0], [0.25, 0.5, 0.25]).round(2))
-    [4.   1.33 0.   0.   0.   2.  ]
+    >>> print(co.edgetaper([12.0, 0.0, 0.0, 0.0, 0.0, 0.0], [0.25, 0.5, 0.25]).round(1) + 0.0)
+    [6. 2. 0. 0. 0. 3.]
     """
     finite(b, "b")
     finite(psf, "psf")

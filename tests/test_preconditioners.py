@@ -1,0 +1,96 @@
+"""Preconditioners against the matrices that they are made from, and the steps that they save."""
+
+import jax
+import numpy as np
+import pytest
+import scipy.fft
+import scipy.linalg
+from comparing import X64
+
+import convops as co
+
+KERNEL = np.array([[0.1, 0.3, 0.05], [0.2, 1.2, -0.1], [0.0, 0.4, 0.3], [0.1, 0.1, 0.0]])
+ATOL = 1e-10 if X64 else 1e-4
+
+
+def nearest_circulant(T, shape):
+    """The block circulant matrix nearest to T: T in the Fourier basis, its diagonal kept (T. Chan)."""
+    F = scipy.linalg.dft(shape[0], scale="sqrtn")
+    for n in shape[1:]:
+        F = np.kron(F, scipy.linalg.dft(n, scale="sqrtn"))
+    return F.conj().T @ np.diag(np.diag(F @ T @ F.conj().T)) @ F
+
+
+@pytest.mark.parametrize("options", [{}, {"origin": 0}, {"dilation": (2, 1)}])
+def test_chan_is_the_nearest_circulant(options):
+    shape, kernel = (9, 7), KERNEL * np.exp(0.3j)
+    A = co.convolution(kernel, shape, **options)
+    C = nearest_circulant(np.asarray(A.as_matrix()), shape)
+    wanted = np.linalg.inv(C.conj().T @ C + 0.25 * np.eye(63))
+    P = co.preconditioner(A, damp=0.5, kind="chan")
+    np.testing.assert_allclose(P.as_matrix(), wanted, atol=ATOL)
+    co.testing.check_operator(P)
+
+
+def test_strang_keeps_the_middle_diagonals():
+    t = np.array([0.5, 1.0, 0.25, 0.125, 0.0625, 0.03])
+    A = co.convolution(t, 7, origin=1)  # reads from 1 ahead to 4 behind; beyond 3 is left out
+    column = np.array([1.0, 0.25, 0.125, 0.0625, 0.0, 0.0, 0.5])
+    C = scipy.linalg.circulant(column)
+    P = co.preconditioner(A, damp=0.1, kind="strang")
+    np.testing.assert_allclose(P.as_matrix(), np.linalg.inv(C.T @ C + 0.01 * np.eye(7)), atol=10 * ATOL)
+
+
+def test_dct_is_the_mirrored_mean():
+    A = co.convolution(KERNEL, (6, 9), origin=(1, 1))
+    wide = np.zeros((5, 3))
+    wide[1:] = KERNEL  # the origin in the middle
+    for axis in (0, 1):
+        wide = (wide + np.flip(wide, axis)) / 2
+    M = np.asarray(co.convolution(wide, (6, 9), boundary="symmetric").as_matrix())
+    V = np.kron(scipy.fft.dct(np.eye(6), norm="ortho", axis=0), scipy.fft.dct(np.eye(9), norm="ortho", axis=0))
+    inside = V @ M @ V.T
+    np.testing.assert_allclose(inside, np.diag(np.diag(inside)), atol=ATOL)
+    P = co.preconditioner(A, damp=0.5, kind="dct")
+    np.testing.assert_allclose(P.as_matrix(), np.linalg.inv(M.T @ M + 0.25 * np.eye(54)), atol=ATOL)
+    co.testing.check_operator(P)
+
+
+def test_it_saves_steps_and_changes_nothing():
+    scene = np.cumsum(np.random.default_rng(1).standard_normal((60, 53)), 0)
+    blur = co.convolution(co.psf.gaussian(1.5), scene.shape)
+    b = blur @ scene
+    options = {"damp": 0.03, "rtol": 1e-10 if X64 else 1e-5}
+    plain = co.cgls(blur, b, **options)
+    for kind, share in (("auto", 0.5), ("chan", 0.95), ("strang", 0.95)):
+        P = co.preconditioner(blur, damp=0.03, kind=kind)
+        sol = co.cgls(blur, b, preconditioner=P, **options)
+        assert bool(sol.converged)
+        assert int(sol.num_steps) < share * int(plain.num_steps), kind
+        assert np.linalg.norm(sol.x - plain.x) <= (1e-6 if X64 else 1e-2) * np.linalg.norm(plain.x)
+
+
+def test_auto_looks_at_the_symmetry():
+    assert co.preconditioner(co.convolution([1.0, 4.0, 1.0], 9)).transform == "dct"
+    assert co.preconditioner(co.convolution([1.0, 4.0, 3.0], 9)).transform == "fft"
+    traced = jax.jit(lambda k: co.preconditioner(co.convolution(k, 9), 0.1)._matvec(np.ones(9)))
+    np.testing.assert_allclose(
+        traced(np.array([1.0, 4.0, 1.0])),
+        co.preconditioner(co.convolution([1.0, 4.0, 1.0], 9), 0.1, "chan") @ np.ones(9),
+        rtol=1e-5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("A", "options", "message"),
+    [
+        (co.identity(5), {}, "give a convolution of mode 'same'"),
+        (co.convolution(np.ones(3), 5, mode="full"), {}, "give a convolution of mode 'same'"),
+        (co.convolution(np.ones(3), 5, stride=2), {}, "give a convolution of mode 'same'"),
+        (co.convolution(np.ones(3), 5), {"kind": "best"}, "`kind` is 'best'"),
+        (co.convolution(np.ones(3), 5), {"damp": -1.0}, "`damp` is -1.0"),
+    ],
+)
+def test_refusals(A, options, message):
+    with pytest.raises(ValueError, match=message):
+        co.preconditioner(A, **options)
