@@ -172,9 +172,8 @@ def test_minres_takes_what_cg_refuses():
         assert relative(sol.objective, 0.5 * np.vdot(sol.x, blur @ sol.x) - np.vdot(sol.x, b)) < 1e-4
 
 
-@pytest.mark.parametrize(
-    "solver", [co.cgls, *(pytest.param(s, marks=pytest.mark.slow) for s in (*SOLVERS[:2], co.minres))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", [*SOLVERS, co.minres])
 def test_loops_and_batches(solver):
     operator = EVEN if solver is co.minres else A
     options = {"rtol": 0.0, "max_steps": 7}

@@ -262,7 +262,8 @@ def test_the_noise_left_out_is_the_one_of_greatest_evidence():
 
 
 @needs_x64
-@pytest.mark.parametrize("name", ["fft", pytest.param("unknown boundary", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fft", "unknown boundary"])
 def test_derivatives_of_draws_and_variances(name):
     b = data(name)
     probe = np.random.default_rng(7).standard_normal(MODELS[name][0].in_shape)
@@ -297,6 +298,7 @@ def check_gradient(value, point):
         np.testing.assert_allclose(np.sum(gradient * move), (ends[0] - ends[1]) / 2e-5, rtol=1e-6, err_msg=str(i))
 
 
+@pytest.mark.slow
 def test_keys_shapes_and_transformations():
     A, L, _, _ = MODELS["fft"]
     b = data("fft")

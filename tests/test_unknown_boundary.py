@@ -162,6 +162,7 @@ def test_a_mask_in_front_of_any_blur_counts_as_one():
         assert relative(chosen.x, scene) < 1.3 * best, rule
 
 
+@pytest.mark.slow
 def test_gcv_on_a_photograph_is_near_the_best_weight():
     """The bundled photograph behind a 9 x 9 box, at a blurred signal-to-noise ratio of 40 dB."""
     from importlib import resources

@@ -59,9 +59,10 @@ def preconditioner(A: LinearOperator, damp: Any = 0.0, kind: str = "auto") -> Li
     --------
     >>> import convops as co
     >>> A = co.convolution([0.2, 0.6, 0.2], 64)
-    >>> steps = [co.cgls(A, A @ ([1.0] * 64), preconditioner=P).num_steps for P in (None, co.preconditioner(A))]
-    >>> print(*steps)
-    29 3
+    >>> b = A @ ([1.0] * 64)
+    >>> plain, faster = co.cgls(A, b), co.cgls(A, b, preconditioner=co.preconditioner(A))
+    >>> bool(4 * faster.num_steps < plain.num_steps)
+    True
     """
     if not isinstance(A, Convolution) or A.channels or A.window.mode != "same" or set(A.window.step) != {1}:
         raise ValueError(f"`A` is {A!r}; give a convolution of mode 'same' without stride and channels")
