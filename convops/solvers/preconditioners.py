@@ -34,8 +34,8 @@ def preconditioner(A: LinearOperator, damp: Any = 0.0, kind: str = "auto") -> Li
     Parameters
     ----------
     A : Convolution
-        Mode ``same``, without stride and channels. Made for the boundaries ``zero`` and ``symmetric``; with others it may
-        cost more steps than it saves.
+        Mode ``same``, without stride and channels. Made for the boundaries ``zero`` and ``symmetric``; with others it
+        may cost more steps than it saves.
     damp : float
         As the solver's; without it the singular values of C below sqrt(eps) of the largest are taken to be as large.
     kind : {"auto", "dct", "chan", "strang"}
