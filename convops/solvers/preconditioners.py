@@ -53,8 +53,8 @@ def preconditioner(A: LinearOperator, damp: Any = 0.0, kind: str = "auto") -> Li
 
     References
     ----------
-    Strang, Stud. Appl. Math. 74 (1986) 171. T. Chan, SIAM J. Sci. Stat. Comput. 9 (1988) 766. Chan, Ng & Wong, Linear
-    Algebra Appl. 232 (1996) 237, for cosine transforms.
+    Strang, Stud. Appl. Math. 74 (1986) 171. T. Chan, SIAM J. Sci. Stat. Comput. 9 (1988) 766. R. Chan, T. Chan & Wong,
+    IEEE Trans. Image Process. 8 (1999) 1472, for the DCT.
 
     Examples
     --------
