@@ -51,10 +51,12 @@ from .penalties.quadratic import Quadratic as Quadratic
 from .penalties.sparsity import L1 as L1
 from .penalties.sparsity import GroupL1 as GroupL1
 from .penalties.sparsity import TotalVariation as TotalVariation
+from .solvers.admm import admm as admm
 from .solvers.checkpoint import Checkpoint as Checkpoint
 from .solvers.credible import credible_interval as credible_interval
 from .solvers.edges import edgetaper as edgetaper
 from .solvers.evidence import log_evidence as log_evidence
+from .solvers.fista import fista as fista
 from .solvers.gradient import gradient_descent as gradient_descent
 from .solvers.hybrid import hybrid_lsmr as hybrid_lsmr
 from .solvers.hybrid import hybrid_lsqr as hybrid_lsqr
@@ -62,6 +64,8 @@ from .solvers.krylov import cgls as cgls
 from .solvers.lsmr import lsmr as lsmr
 from .solvers.lsqr import lsqr as lsqr
 from .solvers.noise import noise_level as noise_level
+from .solvers.pdhg import pdhg as pdhg
+from .solvers.pogm import pogm as pogm
 from .solvers.posterior import posterior_samples as posterior_samples
 from .solvers.posterior import posterior_variance as posterior_variance
 from .solvers.preconditioners import preconditioner as preconditioner

@@ -60,6 +60,11 @@ def gram_symbol(op: LinearOperator, transform: str = "fft") -> Symbol | None:
         known = [part for part in parts if part is not None]
         axes = frozenset().union(*(part.axes for part in known))
         return Symbol(sum(part.values for part in known), axes)  # type: ignore[arg-type]
+    if "unitary" in op.tags:
+        return Symbol(jnp.ones((1,) * len(op.in_shape), jnp.float32), frozenset())
+    if isinstance(op, Scaled):
+        found = gram_symbol(op.parent, transform)
+        return None if found is None else Symbol(jnp.abs(op.factor) ** 2 * found.values, found.axes)
     if transform == "dct" and isinstance(op, Difference) and _is_first(op):
         # D with a zero last (or first) row is not diagonal, but D^T D is the Laplacian with the same boundary
         values = 2 - 2 * np.cos(np.pi * np.arange(op.window.signal[0]) / op.window.signal[0])

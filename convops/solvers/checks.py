@@ -57,6 +57,14 @@ def scalar(value: Any, name: str, dtype: Any) -> jax.Array:
     return jnp.asarray(number, jnp.finfo(dtype).dtype)
 
 
+def between(value: Any, name: str, dtype: Any, limit: float, told: str) -> jax.Array:
+    """Return a number above 0 and below a limit as an array of the real dtype."""
+    number = scalar(value, name, dtype)
+    if not traced(value) and not 0 < float(number) < limit:
+        raise ValueError(f"`{name}` is {value}; give a number above 0 and {told}")
+    return number
+
+
 def steps_of(max_steps: Any) -> int:
     """Return a step limit as an int of at least 0."""
     if not isinstance(max_steps, int) or max_steps < 0:

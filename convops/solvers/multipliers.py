@@ -1,0 +1,200 @@
+"""The steps of the alternating direction method of multipliers (ADMM), on a problem taken apart."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..operators.base import LinearOperator
+from .checks import length
+from .krylov import System
+from .normal import by_cg
+from .solution import CONVERGED, NONFINITE, RUNNING
+from .splitting import Spectrum, Split, misfit, value_of
+
+EVERY, UNTIL = 5, 300  # steps between two looks at the balance, and the last of them: what goes on for ever may not end
+UNBALANCED, FACTOR = 2.0, 8.0  # the ratio of residuals that is let be, and the most that a parameter is changed by
+INNER_STEPS, INNER_RTOL = 20, 1e-2  # conjugate gradients for the change of x, where no transform is known
+
+
+class Splitted(NamedTuple):
+    """A problem taken apart, with the options that are numbers."""
+
+    stops = ("rtol", "atol", "change")
+    split: Split
+    spectrum: Spectrum | None
+    relaxation: jax.Array
+    dual_step: jax.Array
+    rtol: jax.Array
+    atol: jax.Array
+    change: jax.Array
+
+
+class AdmmState(NamedTuple):
+    x: jax.Array
+    images: tuple[jax.Array, ...]  # K_i x
+    z: tuple[jax.Array, ...]
+    multipliers: tuple[jax.Array, ...]
+    rho: tuple[jax.Array, ...]
+    primal: jax.Array
+    dual: jax.Array
+    primal_size: jax.Array
+    dual_size: jax.Array
+    change: jax.Array
+    residual: jax.Array
+    value: jax.Array
+    steps: jax.Array
+    failed: jax.Array
+
+
+@dataclass(frozen=True)
+class Admm:
+    """z_i <- prox of f_i, x <- the quadratic problem, multipliers <- + rho_i (K_i x - z_i)."""
+
+    balance: bool
+
+    def init(self, problem: Splitted) -> AdmmState:
+        split = problem.split
+        x = split.x0
+        images = tuple(operator._matvec(x) for operator, _ in split.terms)
+        residual = _residual(problem, x, images, None)
+        infinite = jnp.full_like(residual, jnp.inf)
+        return AdmmState(
+            x=x,
+            images=images,
+            z=images,
+            multipliers=jax.tree.map(jnp.zeros_like, images),
+            rho=split.parameters,
+            primal=infinite,
+            dual=infinite,
+            primal_size=jnp.zeros_like(residual),
+            dual_size=jnp.zeros_like(residual),
+            change=infinite,
+            residual=residual,
+            value=value_of(split, images, residual),
+            steps=jnp.zeros((), int),
+            failed=~jnp.isfinite(residual),
+        )
+
+    def step(self, problem: Splitted, state: AdmmState) -> AdmmState:
+        split, rho, relax = problem.split, state.rho, problem.relaxation
+        functions = [function for _, function in split.terms]
+        z = tuple(
+            f._prox(Kx + m / r, 1 / r)
+            for f, Kx, m, r in zip(functions, state.images, state.multipliers, rho, strict=True)
+        )
+        ahead = tuple(relax * new + (1 - relax) * Kx for new, Kx in zip(z, state.images, strict=True))
+        x, images, residual = _least(problem, state, ahead)
+        multipliers = tuple(
+            m + problem.dual_step * r * (Kx - a)
+            for m, r, Kx, a in zip(state.multipliers, rho, images, ahead, strict=True)
+        )
+        primal = [length(Kx - new) for Kx, new in zip(images, z, strict=True)]
+        dual = [r * length(Kx - old) for r, Kx, old in zip(rho, images, state.images, strict=True)]
+        sizes = [jnp.maximum(length(Kx), length(new)) for Kx, new in zip(images, z, strict=True)]
+        forces = [length(m) for m in multipliers]
+        steps = state.steps + 1
+        if self.balance:
+            rho = _balanced(rho, primal, sizes, dual, forces, steps)
+        return AdmmState(
+            x=x,
+            images=images,
+            z=z,
+            multipliers=multipliers,
+            rho=rho,
+            primal=_total(primal),
+            dual=_total(dual),
+            primal_size=_total(sizes),
+            dual_size=_total(forces),
+            change=length(x - state.x) / jnp.maximum(length(x), jnp.finfo(residual.dtype).tiny),
+            residual=residual,
+            value=value_of(split, images, residual),
+            steps=steps,
+            failed=~(jnp.isfinite(residual) & jnp.isfinite(length(x))),
+        )
+
+    def done(self, problem: Splitted, state: AdmmState) -> jax.Array:
+        met = (state.primal <= jnp.maximum(problem.rtol * state.primal_size, problem.atol)) & (
+            state.dual <= jnp.maximum(problem.rtol * state.dual_size, problem.atol)
+        )
+        met = met | (state.change <= problem.change)
+        return jnp.where(state.failed, NONFINITE, jnp.where(met, CONVERGED, RUNNING))
+
+    def report(self, problem: Splitted, state: AdmmState) -> dict[str, jax.Array]:
+        return {
+            "objective": state.value,
+            "residual_norm": state.residual,
+            "primal_residual": state.primal,
+            "dual_residual": state.dual,
+            "parameter": state.rho[problem.split.misfits if len(state.rho) > problem.split.misfits else 0],
+            "change": state.change,
+        }
+
+
+def _total(parts: list[jax.Array]) -> jax.Array:
+    return jnp.sqrt(sum((part**2 for part in parts), jnp.zeros_like(parts[0])))
+
+
+def _balanced(rho, primal, sizes, dual, forces, steps) -> tuple[jax.Array, ...]:
+    """Change a parameter where the primal residual, by its size, is far from the dual one (Wohlberg, arXiv:1704.06209)."""
+    found = []
+    for r, p, size, d, force in zip(rho, primal, sizes, dual, forces, strict=True):
+        least = jnp.finfo(r.dtype).tiny
+        ratio = jnp.sqrt((p * jnp.maximum(force, least)) / jnp.maximum(d * size, least))
+        fine = jnp.isfinite(ratio) & (ratio > 0) & (size > 0) & (force > 0)
+        due = (
+            fine
+            & (steps % EVERY == 0)
+            & (steps <= UNTIL)
+            & (jnp.abs(jnp.log(jnp.where(fine, ratio, 1))) > jnp.log(UNBALANCED) / 2)
+        )
+        found.append(jnp.where(due, r * jnp.clip(jnp.where(fine, ratio, 1), 1 / FACTOR, FACTOR), r))
+    return tuple(found)
+
+
+def _least(problem: Splitted, state: AdmmState, ahead: tuple[jax.Array, ...]):
+    """Minimise 1/2 norm(A x - b)^2 + sum_i rho_i/2 norm(K_i x - ahead_i + multiplier_i / rho_i)^2."""
+    split, rho = problem.split, state.rho
+    drawn = [r * a - m for r, a, m in zip(rho, ahead, state.multipliers, strict=True)]
+    back = sum((K._rmatvec(d) for (K, _), d in zip(split.terms, drawn, strict=True)), jnp.zeros_like(split.x0))
+    if problem.spectrum is not None:
+        x, coefficients = _by_transform(problem.spectrum, back.astype(split.x0.dtype), rho)
+    else:
+        x, coefficients = _by_conjugate_gradients(split, back, rho, state.x), None
+    images = tuple(K._matvec(x) for K, _ in split.terms)
+    return x, images, _residual(problem, x, images, coefficients)
+
+
+def _by_transform(spectrum: Spectrum, back: jax.Array, rho: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+    rhs = spectrum.basis.forward(back)
+    rhs = rhs if spectrum.data is None else rhs + spectrum.data.rhs
+    denominator = spectrum.denominator(rho)
+    known = denominator > 0
+    coefficients = jnp.where(known, rhs / jnp.where(known, denominator, 1), 0)
+    return spectrum.basis.backward(coefficients).astype(back.dtype), coefficients
+
+
+def _by_conjugate_gradients(split: Split, back: jax.Array, rho: tuple[jax.Array, ...], x: jax.Array) -> jax.Array:
+    """A few steps from the last x: what they leave shrinks with the change."""
+    rhs = back if split.A is None or split.b is None else back + split.A._rmatvec(split.b)
+    matvec = jax.tree_util.Partial(_quadratic, split.A, tuple(K for K, _ in split.terms), rho)
+    rest = rhs - matvec(x)
+    change, _ = by_cg(System(matvec, rest, INNER_RTOL * length(rest)), INNER_RTOL, 0.0, INNER_STEPS)
+    return x + change
+
+
+def _quadratic(A: LinearOperator | None, operators: tuple[LinearOperator, ...], rho, x: jax.Array) -> jax.Array:
+    """(A^H A + sum_i rho_i K_i^H K_i) x."""
+    y = jnp.zeros_like(x) if A is None else A._rmatvec(A._matvec(x))
+    return y + sum((r * K._rmatvec(K._matvec(x)) for r, K in zip(rho, operators, strict=True)), jnp.zeros_like(x))
+
+
+def _residual(problem: Splitted, x: jax.Array, images: tuple[jax.Array, ...], coefficients: Any) -> jax.Array:
+    """norm(A x - b), from the coefficients where there are any."""
+    split = problem.split
+    if split.A is None:
+        return misfit(split, images)
+    if coefficients is not None and problem.spectrum is not None:
+        return jnp.sqrt(problem.spectrum.residual_square(coefficients))
+    return length(split.A._matvec(x) - split.b)

@@ -1,0 +1,175 @@
+"""What methods that split 1/2 norm(A x - b)^2 + sum_i f_i(K_i x) have in common.
+
+The unknown is x, or for a penalty that is a minimum over more (`TGV`) the joint array with x at index 0. For a blur
+with unknown surroundings the misfit becomes one more term, of the periodic blur C of the whole scene: with weights w
+that are zero beyond the data, f_0(C x) = 1/2 norm(w C x - b)^2 has a prox pixel by pixel, and what is left for x is
+periodic (Almeida & Figueiredo, IEEE Trans. Image Process. 22 (2013) 3074).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..operators.adapters import from_function
+from ..operators.base import LinearOperator
+from ..operators.blocks import vstack
+from ..operators.elementary import Identity
+from ..operators.spectral import gram_symbol
+from ..operators.unknown_boundary import UnknownBoundary
+from ..penalties.base import Penalty, Term
+from . import spectral
+from .checks import data_of, inner, start_of
+from .composite import penalty_of
+from .seen import seen
+
+GENTLE, SMALLEST, LARGEST = 0.02, 5.0, 60.0  # the penalty parameter by the weight, of total variation on a range of 1
+
+
+class Misfit(Penalty):
+    """1/2 norm(keep z - data)^2, keep being None for ones."""
+
+    keep: Any
+    data: jax.Array
+
+    def _value(self, x: jax.Array) -> jax.Array:
+        r = (x if self.keep is None else self.keep * x) - self.data
+        return inner(r, r) / 2
+
+    def _prox(self, x: jax.Array, step: jax.Array) -> jax.Array:
+        if self.keep is None:
+            return (x + step * self.data) / (1 + step)
+        return (x + step * self.keep * self.data) / (1 + step * self.keep**2)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Split:
+    """The parts of a problem; `A` is None where the misfit is among the terms."""
+
+    A: LinearOperator | None
+    b: jax.Array | None
+    terms: tuple[Term, ...]
+    parameters: tuple[jax.Array, ...]  # a penalty parameter for each term
+    x0: jax.Array
+    lifted: bool = field(metadata={"static": True})
+
+    @property
+    def misfits(self) -> int:
+        """How many of the terms, the first ones, are misfits."""
+        return int(bool(self.terms) and isinstance(self.terms[0].function, Misfit))
+
+    def image(self, unknown: jax.Array) -> jax.Array:
+        """What of the unknown is the image."""
+        return unknown[0] if self.lifted else unknown
+
+
+def data_given(A: LinearOperator, b: Any, penalty: Any, x0: Any):
+    """The checked data, zero where they do not count, whether they came flat, the penalty, and the first iterate."""
+    b, flat = data_of(A, b)
+    kept = seen(A)
+    b = b if kept is None else jnp.where(kept, b, 0)
+    penalty = penalty_of(penalty, A, b)
+    return b, flat, penalty, start_of(A, x0, b.dtype)
+
+
+def split_of(A: LinearOperator, b: jax.Array, penalty: Penalty, x0: jax.Array, whole: bool = False) -> Split:
+    """Take a problem apart; `whole` makes every misfit a term."""
+    shape, terms = penalty.lifted(A.in_shape)
+    lifted = shape != A.in_shape
+    if lifted:
+        joint = jnp.zeros(shape, x0.dtype).at[0].set(x0)
+        A = A @ from_function(_image, shape)
+    else:
+        joint = x0
+    rho = tuple(_parameter(function, b) for _, function in terms)
+    if isinstance(A, UnknownBoundary):
+        return Split(None, None, (_seen(A, b), *terms), (jnp.ones_like(rho[0]), *rho), joint, lifted)
+    if whole:
+        term = Term(A, Misfit(keep=None, data=b))
+        return Split(None, None, (term, *terms), (jnp.ones_like(rho[0]), *rho), joint, lifted)
+    return Split(A, b, terms, rho, joint, lifted)
+
+
+def _seen(A: UnknownBoundary, b: jax.Array) -> Term:
+    """The misfit of a blur with unknown surroundings, as a term of the periodic blur of the scene."""
+    widths = [(a, n - a - m, 0) for a, n, m in zip(A.start, A.in_shape, A.out_shape, strict=True)]
+    real = jnp.finfo(b.dtype).dtype
+    weights = A.weighted(jnp.ones(A.out_shape, real)).astype(real)
+    keep = jax.lax.pad(weights, jnp.zeros((), real), widths)
+    return Term(A.blur, Misfit(keep=keep, data=jax.lax.pad(b, jnp.zeros((), b.dtype), widths)))
+
+
+def _image(joint: jax.Array) -> jax.Array:
+    return joint[0]
+
+
+def _parameter(function: Penalty, b: jax.Array) -> jax.Array:
+    """A penalty parameter to begin with: weight * clip(0.02 / weight, 5, 60) for data with a range of one.
+
+    The weight per range of the data is what sets the scale of a penalty that grows with x; constraints count as 1e-3.
+    """
+    real = jnp.finfo(b.dtype).dtype
+    size = jnp.abs(b)
+    span = jnp.max(size) - jnp.min(size)
+    span = jnp.where(span > 0, span, 1).astype(real)
+    weight = getattr(function, "weight", None)
+    weight = jnp.asarray(1e-3, real) if weight is None else jnp.mean(jnp.asarray(weight, real)) / span
+    weight = jnp.where(weight > 0, weight, 1e-3)
+    return jax.lax.stop_gradient(weight * jnp.clip(GENTLE / weight, SMALLEST, LARGEST))
+
+
+class Spectrum(NamedTuple):
+    """The problem in x alone, as coefficients: square = |H|^2 and rhs = A^H b (None without A), rough_i = |K_i|^2."""
+
+    basis: spectral.Transform
+    data: spectral.Coefficients | None
+    rough: tuple[jax.Array, ...]
+
+    def denominator(self, rho: tuple[jax.Array, ...]) -> jax.Array:
+        """|H|^2 + sum_i rho_i |K_i|^2."""
+        parts = [r * rough for r, rough in zip(rho, self.rough, strict=True)]
+        return sum(parts, jnp.zeros(()) if self.data is None else self.data.square)
+
+    def residual_square(self, coefficients: jax.Array) -> jax.Array:
+        """norm(A x - b)^2 of an x given by its coefficients."""
+        data = self.data
+        assert data is not None
+        known = data.square > 0
+        away = data.square * coefficients - data.rhs
+        each = jnp.where(known, jnp.real(away * jnp.conj(away)) / jnp.where(known, data.square, 1), 0)
+        return jnp.sum(data.count * each) + data.outside
+
+
+def spectrum_of(split: Split, alone: bool = False) -> Spectrum | None:
+    """The transform that diagonalises A and all K_i^H K_i, or A `alone`, or None where none is known."""
+    operators = [operator for operator, _ in split.terms]
+    if alone:
+        operators = [Identity(in_shape=split.x0.shape, out_shape=split.x0.shape)]
+    A: LinearOperator = Identity(in_shape=split.x0.shape, out_shape=split.x0.shape) if split.A is None else split.A
+    numbers = (split.x0, *jax.tree.leaves((split.A, split.b, operators)))
+    real = not any(map(jnp.iscomplexobj, numbers))
+    basis = spectral.shared(A, operators[0] if len(operators) == 1 else vstack(operators), real)
+    if not isinstance(basis, spectral.Transform):
+        return None
+    found = [gram_symbol(operator, basis.name) for operator in operators]
+    dtype = jnp.finfo(split.x0.dtype).dtype
+    rough = tuple(basis.kept(jnp.real(part.values)).astype(dtype) for part in found if part is not None)
+    data = None if split.b is None else spectral.coefficients(A, operators[0], split.b, basis)
+    return Spectrum(basis, data, rough)
+
+
+def misfit(split: Split, images: tuple[jax.Array, ...]) -> jax.Array:
+    """norm(A x - b) where the misfit is among the terms."""
+    parts = [term.function._value(image) for term, image in zip(split.terms, images, strict=True)]
+    return jnp.sqrt(2 * sum(parts[1 : split.misfits], parts[0]))
+
+
+def value_of(split: Split, images: tuple[jax.Array, ...], residual: jax.Array) -> jax.Array:
+    """The objective, constraints left out: K_i x fulfils them in the limit only."""
+    extra = jnp.zeros_like(residual)
+    for (_, function), image in list(zip(split.terms, images, strict=True))[split.misfits :]:
+        value = function._value(image)
+        extra = extra + jnp.where(jnp.isfinite(value), value, 0)
+    return residual**2 / 2 + extra
