@@ -71,8 +71,8 @@ def admm(
         Length of the multipliers' step, above 0 and at most 1.618.
     rtol, atol : float
         Stop when the primal residual, sqrt(sum norm(K_i x - z_i)^2), and the dual residual,
-        sqrt(sum norm(rho_i K_i (x - x_before))^2), are at most max(rtol size, atol), the sizes being those of K x and of
-        the multipliers. `rtol` is 1e-3 in single and 1e-4 in double precision unless given.
+        sqrt(sum norm(rho_i K_i (x - x_before))^2), are at most max(rtol size, atol), the sizes being those of K x and
+        of the multipliers. `rtol` is 1e-4 in single and 1e-5 in double precision unless given.
     change : float
         Stop also when norm(x - x_before) <= change norm(x).
     max_steps : int
@@ -87,8 +87,8 @@ def admm(
     -------
     Solution
         The last x, moved into the constraints among the penalties (`NonNegative`, `Box` ...); ``history`` has
-        ``objective`` (without constraints), ``residual_norm``, ``primal_residual``, ``dual_residual``, ``parameter`` and
-        ``change``.
+        ``objective`` (without constraints), ``residual_norm``, ``primal_residual``, ``dual_residual``, ``parameter``
+        and ``change``.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def admm(
         spectrum_of(split),
         between(relaxation, "relaxation", real, LARGEST_RELAXATION, "below 2"),
         between(dual_step, "dual_step", real, LARGEST_DUAL_STEP * (1 + 1e-6), "at most 1.618"),
-        tolerance(rtol, b.dtype, 1e-3, 1e-4),
+        tolerance(rtol, b.dtype, 1e-4, 1e-5),
         scalar(atol, "atol", b.dtype),
         scalar(change, "change", b.dtype),
     )

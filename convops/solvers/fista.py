@@ -133,8 +133,8 @@ def fista(
 ) -> Solution:
     """Minimise 1/2 norm(A x - b)^2 + penalty(x) by accelerated proximal gradient steps.
 
-    ``x <- prox(y - s A^H (A y - b), s)`` and ``y <- x + (t - 1) / t' (x - x_before)`` with t' = (1 + sqrt(1 + 4 t^2)) / 2:
-    one product with A and one with A^H a step.
+    ``x <- prox(y - s A^H (A y - b), s)`` and ``y <- x + (t - 1) / t' (x - x_before)``, where
+    t' = (1 + sqrt(1 + 4 t^2)) / 2 is the next t: one product with A and one with A^H a step.
 
     Parameters
     ----------

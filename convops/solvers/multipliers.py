@@ -137,7 +137,7 @@ def _total(parts: list[jax.Array]) -> jax.Array:
 
 
 def _balanced(rho, primal, sizes, dual, forces, steps) -> tuple[jax.Array, ...]:
-    """Change a parameter where the primal residual, by its size, is far from the dual one (Wohlberg, arXiv:1704.06209)."""
+    """Change a parameter where one residual, by its size, is far from the other (Wohlberg, arXiv:1704.06209)."""
     found = []
     for r, p, size, d, force in zip(rho, primal, sizes, dual, forces, strict=True):
         least = jnp.finfo(r.dtype).tiny

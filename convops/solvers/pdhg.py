@@ -162,7 +162,7 @@ def pdhg(
     penalty: Penalty,
     x0: Any = None,
     balance: bool = True,
-    relaxation: Any = 1.0,
+    relaxation: Any = 1.8,
     rtol: Any = None,
     max_steps: int = 2000,
     loop: str = "while",
@@ -193,7 +193,7 @@ def pdhg(
     relaxation : float
         Over-relaxation, above 0 and below 2.
     rtol : float
-        Stop when both residuals are at most rtol by the sizes of K^H y and K x; 1e-3 in single and 1e-5 in double
+        Stop when both residuals are at most rtol by the sizes of K^H y and K x; 1e-4 in single and 1e-5 in double
         precision unless given.
     max_steps, loop, callback, checkpoint
         As in `admm`.
@@ -239,7 +239,7 @@ def pdhg(
         spectrum,
         jnp.where(bound > 0, bound, 1),
         between(relaxation, "relaxation", real, 2.0, "below 2"),
-        tolerance(rtol, b.dtype, 1e-3, 1e-5),
+        tolerance(rtol, b.dtype, 1e-4, 1e-5),
     )
     run = solve(Pdhg(bool(balance)), problem, steps_of(max_steps), loop, callback, checkpoint)
     x = feasible(penalty, split.image(run.state.x))
