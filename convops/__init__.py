@@ -76,6 +76,8 @@ from .solvers.selfadjoint import cg as cg
 from .solvers.selfadjoint import minres as minres
 from .solvers.solution import Solution as Solution
 from .solvers.tikhonov import tikhonov as tikhonov
+from .solvers.total_variation import total_variation as total_variation
+from .solvers.total_variation import total_variation_weight as total_variation_weight
 from .solvers.wiener import wiener as wiener
 
 __version__ = "0.1.0"
