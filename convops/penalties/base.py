@@ -1,6 +1,7 @@
 """Penalty: what a solver adds to the misfit, a frozen dataclass and a pytree with its weight among the leaves."""
 
 import dataclasses
+import inspect
 from functools import partial
 from typing import Any, NamedTuple, Self, dataclass_transform
 
@@ -11,6 +12,7 @@ from ..operators.base import LinearOperator, Shape
 from ..operators.pytree import register, static
 from ..operators.window import shape_of
 from . import checks, dual
+from .analysis import like
 
 
 class Term(NamedTuple):
@@ -49,6 +51,8 @@ class Penalty:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if cls.__init__ is not object.__init__ and not inspect.get_annotations(cls):
+            cls.__init__ = cls.__init__  # a subclass without fields of its own keeps the one that it inherits
         register(cls)
 
     def _hold(self, **fields: Any) -> None:
@@ -229,7 +233,7 @@ class Penalty:
 
 @jax.jit
 def _value(penalty: Penalty, x: jax.Array) -> jax.Array:
-    return penalty._value(x)
+    return penalty._value(x).astype(jnp.finfo(x.dtype).dtype)
 
 
 @jax.jit
@@ -239,7 +243,7 @@ def _gradient(penalty: Penalty, x: jax.Array) -> jax.Array:
 
 @jax.jit
 def _prox(penalty: Penalty, x: jax.Array, step: jax.Array) -> jax.Array:
-    return penalty._prox(x, step)
+    return like(x, penalty._prox(x, step))
 
 
 @jax.jit
