@@ -43,7 +43,9 @@ REAL = {
     "simplex": co.Simplex(2.0),
     "L1 in a box": co.L1(0.4) + co.Box(-0.5, 1.0),
     "hyper-Laplacian, non-negative": co.HyperLaplacian(0.5) + co.NonNegative() + co.Quadratic(None, 0.3, mean=1.0),
-    "Huber twice, quadratic": co.Huber(0.6, delta=0.4) + co.Huber(0.2, delta=0.1, transform="gradient") + co.Quadratic(),
+    "Huber twice, quadratic": co.Huber(0.6, delta=0.4)
+    + co.Huber(0.2, delta=0.1, transform="gradient")
+    + co.Quadratic(),
     "TV, L1, box": co.TotalVariation(0.3) + co.L1(0.2) + co.Box(-1.0, 1.0),
     "TV, simplex": co.TotalVariation(0.3) + co.Simplex(),
     "TV, quadratics": co.TotalVariation(0.3) + co.Quadratic(BLUR, 0.3) + co.Quadratic(None, 0.5, mean=1.0),
@@ -52,26 +54,43 @@ REAL = {
 COMPLEX = ["quadratic", "periodic quadratic", "L1", "GroupL1", "TV", "Huber", "Huber TV", "hyper-Laplacian, 0.3"]
 
 
-@pytest.mark.parametrize("name", REAL)
+QUICK = [
+    "periodic quadratic",
+    "masked quadratic",
+    "L1",
+    "GroupL1 with weights",
+    "grouped Huber",
+    "hyper-Laplacian",
+    "box",
+    "L1 in a box",
+    "TV, L1, box",
+]
+
+
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in REAL])
 def test_contract(name):
     check_penalty(REAL[name], SHAPE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["TV, L1, box", "hyper-Laplacian", "Huber TV", "simplex", "periodic quadratic"])
 def test_contract_of_single_precision(name):
     check_penalty(REAL[name], SHAPE, dtype=jnp.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPLEX)
 def test_contract_of_complex_numbers(name):
     check_penalty(REAL[name], SHAPE, dtype=jnp.result_type(jnp.zeros(()), jnp.complex64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", [co.TGV(0.3), co.TGV(0.3, ratio=1.0, axes=1, boundary="wrap")], ids=repr)
 def test_contract_of_tgv(penalty):
     check_penalty(penalty, SHAPE, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [7, (3, 4, 2)])
 def test_contract_in_other_dimensions(shape):
     check_penalty(co.TotalVariation(0.3), shape)

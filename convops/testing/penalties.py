@@ -208,23 +208,23 @@ def _check_warm(penalty: Penalty, draw: _Draw, rtol: float) -> None:
 
 def _check_transforms(penalty: Penalty, draw: _Draw, rtol: float) -> None:
     x, traces = draw((2, *draw.shape)), []
-    both = np.stack([penalty.prox(x[0], 0.7), penalty.prox(x[1], 0.7)])
+    both = np.stack([penalty.prox(x[0]), (2.0 * penalty).prox(x[1])])
 
     @jax.jit
     def apply(p: Penalty, v: jax.Array) -> jax.Array:
         traces.append(1)
-        return p.prox(v, 0.7)
+        return p(v)
 
-    _small("jit with the penalty as an argument", _error(apply(penalty, x[0]), both[0]), rtol)
-    apply(jax.tree.map(lambda leaf: leaf * 1, 2.0 * penalty), x[1])
+    for p, v in ((penalty, both[0]), (2.0 * penalty, both[1])):
+        _small("jit with the penalty as an argument", _error(apply(p, v), p(v)), rtol)
     assert len(traces) == 1, "a penalty that differs in its arrays alone was traced anew"
-    _small("vmap over arrays", _error(jax.vmap(lambda v: penalty.prox(v, 0.7))(x), both), 100 * rtol)
     if jax.tree.leaves(penalty):
         pair = jax.tree.map(lambda a, b: jnp.stack([a, b]), penalty, 2.0 * penalty)
-        found = jax.vmap(lambda p: p.prox(x[0], 0.7))(pair)
-        wanted = np.stack([both[0], (2.0 * penalty).prox(x[0], 0.7)])
-        _small("vmap over penalties", _error(found, wanted), 100 * rtol)
-    inside = np.asarray(penalty.prox(x[0]))
+        found = jax.vmap(lambda p, v: p.prox(v))(pair, x)
+    else:
+        found = jax.vmap(penalty.prox)(x)
+    _small("vmap over penalties and arrays", _error(found, both), 100 * rtol)
+    inside = both[0]
     _small("a multiple", _error((2.0 * penalty)(inside), 2 * penalty(inside)), rtol)
     _small("a sum", _error((penalty + penalty)(inside), 2 * penalty(inside)), rtol) if not penalty.lifts else None
     leaves, structure = jax.tree.flatten(penalty)
