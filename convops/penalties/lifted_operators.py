@@ -8,6 +8,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from ..operators.base import LinearOperator, Shape
 from ..operators.differences import difference
@@ -45,6 +46,17 @@ class Mismatch(LinearOperator):
     def _rmatvec(self, y: jax.Array) -> jax.Array:
         image = sum(d._rmatvec(y[i]) for i, d in enumerate(self.differences))
         return jnp.concatenate([jnp.expand_dims(jnp.asarray(image), 0), -self._kept(y)])
+
+    def joined(self, x: jax.Array) -> jax.Array:
+        """The image with its differences for a field, those next to a mirrored edge repeated: exact where affine."""
+        field = []
+        for d, axis, mirrored in zip(self.differences, self.axes, self.mirrored, strict=True):
+            part, n = d._matvec(x), x.shape[axis]
+            if mirrored and n > 1:
+                last = lax.slice_in_dim(part, n - 2, n - 1, axis=axis)
+                part = jnp.concatenate([lax.slice_in_dim(part, 0, n - 1, axis=axis), last], axis)
+            field.append(part)
+        return jnp.stack([x, *field])
 
     def _kept(self, w: jax.Array) -> jax.Array:
         """The field where there are differences, zero elsewhere."""

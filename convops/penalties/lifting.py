@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST = 2000  # steps of a prox or a value
 TOLERANCE = {32: 1e-6, 64: 1e-8}  # of the change in a step, relative to the unknowns
 RELAXATION = 1.9
-BALANCE = 0.05  # primal over dual steps, in units of the sizes of the unknowns; 0.03 to 0.1 do well on photographs
+BALANCE = 0.03  # primal over dual steps, in units of the sizes of the unknowns; 0.03 to 0.1 do well on photographs
 
 
 class Problem(NamedTuple):
@@ -53,9 +53,9 @@ def problem_of(penalty: "Penalty", x: jax.Array, step: jax.Array) -> Problem:
 
 
 def zeros(penalty: "Penalty", x: jax.Array) -> Any:
-    """Where to start: the image with a field of zeros, and zeros on the dual side."""
-    joint, terms = penalty.lifted(x.shape)
-    u = jnp.zeros(joint, x.dtype).at[0].set(x)
+    """Where to start: what the penalty makes of the image, and zeros on the dual side."""
+    _, terms = penalty.lifted(x.shape)
+    u = penalty._joined(x)  # type: ignore[attr-defined]
     shapes = [jax.eval_shape(term.operator._matvec, u) for term in terms]
     return u, tuple(jnp.zeros(shape.shape, shape.dtype) for shape in shapes)
 
@@ -84,7 +84,8 @@ def minimised(penalty: "Penalty", x: jax.Array, step: jax.Array) -> State:
     """Run to the `TOLERANCE`."""
     problem = problem_of(penalty, x, step)
     enough = TOLERANCE[max(jnp.finfo(x.dtype).bits, 32)]
-    first = State(*zeros(penalty, x), jnp.full((), jnp.inf, step.dtype), jnp.zeros((), int))
+    u, p = zeros(penalty, x)
+    first = State(u, p, jnp.full((), jnp.inf, step.dtype), jnp.zeros((), int))
     return jax.lax.while_loop(
         lambda state: (state.change > enough) & (state.steps < MOST), lambda state: advance(problem, state), first
     )
@@ -98,6 +99,7 @@ def converged(penalty: "Penalty", x: jax.Array, step: jax.Array) -> jax.Array:
 def advanced(penalty: "Penalty", x: jax.Array, step: jax.Array, reached: Any, steps: int) -> tuple[jax.Array, Any]:
     """The prox, and both sides, after some steps from where the last call came to."""
     problem = problem_of(penalty, x, step)
-    first = State(*reached, jnp.full((), jnp.inf, step.dtype), jnp.zeros((), int))
+    u, p = reached
+    first = State(u, p, jnp.full((), jnp.inf, step.dtype), jnp.zeros((), int))
     state, _ = jax.lax.scan(lambda s, _: (advance(problem, s), None), first, None, length=steps)
     return state.u[0], (state.u, state.p)

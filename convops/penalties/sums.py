@@ -28,7 +28,7 @@ class Sum(Penalty):
     >>> import convops as co
     >>> penalty = co.TotalVariation(0.5) + co.NonNegative()
     >>> penalty
-    TotalVariation(weight=0.5, transform='gradient', isotropic=True) + NonNegative()
+    TotalVariation(weight=0.5, isotropic=True) + NonNegative()
     >>> print(penalty.prox([-3.0, 1.0, 5.0]).round(2))
     [0.  1.  4.5]
     """
@@ -60,7 +60,15 @@ class Sum(Penalty):
         return joint, (*terms, *(Term(term.operator @ image, term.function) for term in rest))
 
     def _strength(self) -> jax.Array:
-        return next(part for part in self.summands if part.lifts)._strength()  # type: ignore[attr-defined]
+        return self._chief._strength()
+
+    def _joined(self, x: jax.Array) -> jax.Array:
+        return self._chief._joined(x)
+
+    @property
+    def _chief(self) -> Any:
+        """The summand that lifts."""
+        return next(part for part in self.summands if part.lifts)
 
     def _times(self, factor: jax.Array) -> "Sum":
         return Sum(tuple(part._times(factor) for part in self.summands))
