@@ -51,6 +51,7 @@ from .penalties.quadratic import Quadratic as Quadratic
 from .penalties.sparsity import L1 as L1
 from .penalties.sparsity import GroupL1 as GroupL1
 from .penalties.sparsity import TotalVariation as TotalVariation
+from .penalties.tgv import TGV as TGV
 from .solvers.admm import admm as admm
 from .solvers.checkpoint import Checkpoint as Checkpoint
 from .solvers.credible import credible_interval as credible_interval

@@ -21,8 +21,8 @@ def public_names() -> dict[str, Any]:
     found = dict(_exported(convops))
     found |= _exported(convops.psf)
     found |= _exported(convops.problems)
-    found |= {name: value for name, value in _exported(convops.testing) if value.__module__ == "convops.testing"}
-    for cls in (convops.LinearOperator, convops.Solution):
+    found |= {name: value for name, value in _exported(convops.testing) if value.__module__.startswith("convops.test")}
+    for cls in (convops.LinearOperator, convops.Penalty, convops.Solution):
         found |= {f"convops.{cls.__name__}.{name}": value for name, value in _members(cls)}
     return found
 

@@ -99,7 +99,7 @@ def test_every_public_name_has_a_docstring_and_a_place(module):
     assert {"convops.convolution", "convops.psf.motion", "convops.testing.check_operator"} <= set(names)
     assert {"convops.LinearOperator.rmatvec", "convops.LinearOperator.H", "convops.Solution.status"} <= set(names)
     assert checks.undocumented(names) == []
-    members = ("convops.LinearOperator.", "convops.Solution.")
+    members = ("convops.LinearOperator.", "convops.Penalty.", "convops.Solution.")
     assert {name for name in names if not name.startswith(members)} == checks.directives()
 
 

@@ -12,3 +12,4 @@ from .sparsity import L1 as L1
 from .sparsity import GroupL1 as GroupL1
 from .sparsity import TotalVariation as TotalVariation
 from .sums import Sum as Sum
+from .tgv import TGV as TGV

@@ -151,4 +151,5 @@ class Simplex(Constraint):
         return jnp.all(x >= 0) & (jnp.abs(jnp.sum(x) - total) <= slack)
 
     def _prox(self, x: jax.Array, step: jax.Array) -> jax.Array:
-        return projections.projection_simplex(x, self.total.astype(x.dtype))
+        found = projections.projection_simplex(x, self.total.astype(x.dtype))
+        return found.astype(x.dtype)  # optax counts in 64 bits

@@ -26,8 +26,8 @@ def shrunk(z: jax.Array, threshold: jax.Array, axes: Axes = None, knee: jax.Arra
     if axes is None and not jnp.iscomplexobj(z) and isinstance(knee, float) and knee == 0:
         return z - jnp.clip(z, -threshold, threshold)
     length = modulus(z, axes, keep=True)
-    threshold = spread(threshold, axes)
-    floor = jnp.maximum(length, threshold + (knee if isinstance(knee, float) else spread(knee, axes)))
+    threshold, knee = spread(threshold, axes), knee if isinstance(knee, float) else spread(knee, axes)
+    floor = jnp.maximum(length, threshold + knee)
     return z * (1 - threshold / jnp.where(floor == 0, 1, floor))
 
 
@@ -42,7 +42,7 @@ def limited(z: jax.Array, radius: jax.Array, axes: Axes = None) -> jax.Array:
 
 def spread(weight: jax.Array, axes: Axes) -> jax.Array:
     """A weight of every group, with the axes of the groups put back."""
-    return jnp.expand_dims(weight, axes) if weight.ndim and axes is not None else weight
+    return weight if axes is None or weight.ndim == 0 else jnp.expand_dims(weight, axes)
 
 
 def fractional_shrunk(z: jax.Array, threshold: jax.Array, power: float) -> jax.Array:

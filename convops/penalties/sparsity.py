@@ -182,7 +182,7 @@ class TotalVariation(Penalty):
     """
 
     weight: jax.Array
-    transform: Any
+    _along: Differences
     isotropic: bool = static()
     channel_axis: int | None = static()
 
@@ -200,14 +200,14 @@ class TotalVariation(Penalty):
         channel = None if channel_axis is None else checks.axes_given(channel_axis, "channel_axis")[0]
         along = Differences(None if axes is None else checks.axes_given(axes, "axes"), channel, boundary)
         weight = checks.weight_of(weight)
-        self._hold(weight=weight, transform=along, isotropic=bool(isotropic), channel_axis=channel)
+        self._hold(weight=weight, _along=along, isotropic=bool(isotropic), channel_axis=channel)
 
     def _value(self, x: jax.Array) -> jax.Array:
         ((op, function),) = self._terms(x.shape)
         return function._value(op._matvec(x))
 
     def _terms(self, shape: Shape) -> tuple[Term, ...]:
-        op = operator_on(self.transform, shape)
+        op = operator_on(self._along, shape)
         if not self.isotropic:
             return (Term(op, L1(self.weight)),)
         channel = () if self.channel_axis is None else (self.channel_axis % len(shape) + 1,)
@@ -217,9 +217,9 @@ class TotalVariation(Penalty):
         return TotalVariation(
             factor * self.weight,
             isotropic=self.isotropic,
-            axes=self.transform.axes,
+            axes=self._along.axes,
             channel_axis=self.channel_axis,
-            boundary=self.transform.boundary,
+            boundary=self._along.boundary,
         )
 
 

@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.base import Shape
+from ..operators.window import shape_of
 from . import dual
 from .base import Penalty, Term
+from .lifted_operators import component
 
 
 class Sum(Penalty):
@@ -26,7 +28,7 @@ class Sum(Penalty):
     >>> import convops as co
     >>> penalty = co.TotalVariation(0.5) + co.NonNegative()
     >>> penalty
-    TotalVariation(weight=0.5, transform='gradient', isotropic=True) + NonNegative()
+    TotalVariation(weight=0.5, isotropic=True) + NonNegative()
     >>> print(penalty.prox([-3.0, 1.0, 5.0]).round(2))
     [0.  1.  4.5]
     """
@@ -44,6 +46,29 @@ class Sum(Penalty):
 
     def _terms(self, shape: Shape) -> tuple[Term, ...]:
         return tuple(term for part in self.summands for term in part._terms(shape))
+
+    def lifted(self, shape: Any) -> tuple[Shape, tuple[Term, ...]]:
+        """Return the joint shape and the terms on it: those of the summand that has one, and the others' on x in it."""
+        if not self.lifts:
+            return super().lifted(shape)
+        (chief, *more), shape = [p for p in self.summands if p.lifts], shape_of(shape)
+        if more:
+            raise ValueError(f"{self!r} minimises over further unknowns twice; add at most one TGV")
+        joint, terms = chief.lifted(shape)
+        image = component(shape, joint)
+        rest = tuple(term for part in self.summands if part is not chief for term in part._terms(shape))
+        return joint, (*terms, *(Term(term.operator @ image, term.function) for term in rest))
+
+    def _strength(self) -> jax.Array:
+        return self._chief._strength()
+
+    def _joined(self, x: jax.Array) -> jax.Array:
+        return self._chief._joined(x)
+
+    @property
+    def _chief(self) -> Any:
+        """The summand that lifts."""
+        return next(part for part in self.summands if part.lifts)
 
     def _times(self, factor: jax.Array) -> "Sum":
         return Sum(tuple(part._times(factor) for part in self.summands))

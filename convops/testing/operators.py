@@ -1,4 +1,4 @@
-"""The conformance suite: what every operator must do, runnable on anyone's operator."""
+"""What every operator must do, runnable on anyone's operator."""
 
 import copy
 import math
@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .operators.base import LinearOperator
-from .operators.norms import power_iteration
+from ..operators.base import LinearOperator
+from ..operators.norms import power_iteration
 
 PAIRS = 6  # random vectors a check uses
 
