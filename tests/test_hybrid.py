@@ -1,10 +1,7 @@
 """Hybrid LSQR and LSMR against Krylov spaces built densely in NumPy, and against the best Tikhonov solutions."""
 
-from importlib import resources
-
 import jax
 import jax.numpy as jnp
-import matplotlib.image
 import numpy as np
 import pytest
 from comparing import X64
@@ -152,8 +149,7 @@ def problem(psf, level, crime, scene):
 
 
 def photograph():
-    with resources.files("convops").joinpath("data/camera.png").open("rb") as file:
-        return matplotlib.image.imread(file, format="png").astype(np.float64)
+    return np.asarray(co.problems.photograph(), np.float64) / 255
 
 
 SQUARE = np.arange(-8, 9)[:, None] ** 2 + np.arange(-8, 9) ** 2
