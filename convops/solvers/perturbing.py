@@ -13,7 +13,6 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..operators.separation import KroneckerSVD
 from . import normal, spectral
-from .checks import tolerance
 
 TOGETHER = 2**21  # numbers in the draws that are made at a time
 
@@ -69,16 +68,16 @@ def typed(key: Any) -> jax.Array:
 
 
 @partial(jax.jit, static_argnames=("count", "dtype", "max_steps"))
-def draws(model: Precision, key: jax.Array, count: int, dtype: Any, rtol: Any, max_steps: int) -> jax.Array:
+def draws(model: Precision, key: jax.Array, count: int, dtype: Any, rtol: jax.Array, max_steps: int) -> jax.Array:
     """Draws with the covariance N^-1; the i-th depends on the key and i alone."""
-    one = partial(_draw, model, dtype, tolerance(rtol, dtype, 1e-6, 1e-10), max_steps)
+    one = partial(_draw, model, dtype, rtol, max_steps)
     return jax.lax.map(one, _keys(key, count), batch_size=_together(model))
 
 
 @partial(jax.jit, static_argnames=("count", "dtype", "max_steps"))
-def mean_square(model: Precision, key: jax.Array, count: int, dtype: Any, rtol: Any, max_steps: int) -> jax.Array:
+def mean_square(model: Precision, key: jax.Array, count: int, dtype: Any, rtol: jax.Array, max_steps: int) -> jax.Array:
     """The mean of |draw|^2 over as many draws, a few of them in memory."""
-    one = partial(_draw, model, dtype, tolerance(rtol, dtype, 1e-6, 1e-10), max_steps)
+    one = partial(_draw, model, dtype, rtol, max_steps)
     chunk = max(n for n in range(1, min(count, _together(model)) + 1) if count % n == 0)
 
     def add(total: jax.Array, keys: jax.Array) -> tuple[jax.Array, None]:
