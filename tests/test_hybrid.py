@@ -251,6 +251,8 @@ REFUSED = [
     ({"weight": "reml"}, "`weight` is 'reml'"),
     ({"weight": -1.0}, "`weight` is -1.0"),
     ({"noise": -1.0, "weight": "discrepancy"}, "`noise` is -1.0"),
+    ({"noise": -1.0}, "`noise` is -1.0"),
+    ({"noise": np.nan, "weight": 0.1}, "`noise` is nan"),
     ({"max_steps": 0}, "`max_steps`"),
     ({"x0": np.ones(3)}, "`x0` has shape"),
     ({"truth": np.ones(3)}, "`truth` has shape"),

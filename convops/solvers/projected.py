@@ -81,7 +81,7 @@ def omega_for(small: Projected) -> jax.Array:
 
     With N(a) the residual's square and D = k + 1 - omega p, p = sum s^2 / (s^2 + a), that is N' D = 2 N D'.
     """
-    a = jnp.min(jnp.where(jnp.arange(len(small.s)) < small.k, small.s, jnp.inf)) ** 2
+    a = small.s[small.k - 1] ** 2
     N, slope = jax.jvp(small.residual, (a,), (jnp.ones_like(a),))
     p, fall = jax.jvp(small.passed, (a,), (jnp.ones_like(a),))
     below = p * slope - 2 * N * fall
