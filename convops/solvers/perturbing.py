@@ -44,16 +44,11 @@ class Precision(NamedTuple):
 
 def precision_of(A: LinearOperator, L: LinearOperator, weight: jax.Array, dtype: Any) -> Precision:
     """N for problems of a dtype."""
-    basis = spectral.shared(A, L, real=not jnp.issubdtype(dtype, jnp.complexfloating))
+    basis = spectral.shared(A, L, dtype)
     if basis is None:
         return Precision(A, L, weight, None, None, None)
     problem = spectral.coefficients(A, L, jnp.zeros(A.out_shape, dtype), basis)
     return Precision(A, L, weight, basis, problem.square, problem.rough)
-
-
-def dtype_of(A: LinearOperator, L: LinearOperator, *numbers: Any) -> jnp.dtype:
-    """What is computed in; complex where anything is."""
-    return jnp.result_type(jnp.float32, *numbers, *A._inexact_leaves(), *L._inexact_leaves())
 
 
 def typed(key: Any) -> jax.Array:

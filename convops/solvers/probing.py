@@ -15,7 +15,7 @@ import numpy as np
 from ..operators.base import LinearOperator
 from ..operators.spectral import gram_symbol
 from . import normal
-from .checks import inner, length
+from .checks import dtype_of, inner, length
 from .seen import seen
 from .selection import Selection, lowest
 
@@ -48,7 +48,7 @@ def _chosen(A: Any, L: Any, b: jax.Array, rule: str, noise: jax.Array) -> tuple[
     scale = (A.norm() / _size(L)) ** 2
     scale = jnp.where(jnp.isfinite(scale) & (scale > 0), scale, 1)
     grid = jnp.log(scale.astype(real)) + jnp.linspace(np.log(RANGE[1]), np.log(RANGE[0]), GRID, dtype=real)
-    start = jnp.zeros((2, *A.in_shape), jnp.result_type(b, *A._inexact_leaves(), *L._inexact_leaves()))
+    start = jnp.zeros((2, *A.in_shape), dtype_of(A, L, b))
 
     def at(u: jax.Array, last: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The criterion at a weight, and the two solutions, begun at those of another weight."""

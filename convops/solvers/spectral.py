@@ -87,14 +87,15 @@ class Transform:
         return math.sqrt(math.prod(self.shape[a] for a in self.axes)) if self.name == "fft" else 1.0
 
 
-def shared(A: LinearOperator, L: LinearOperator, real: bool) -> Transform | KroneckerSVD | None:
-    """What makes A and L^H L diagonal, or None where nothing is known to."""
+def shared(A: LinearOperator, L: LinearOperator, dtype: Any) -> Transform | KroneckerSVD | None:
+    """What makes A and L^H L diagonal, or None where nothing is known to; for x of a dtype (see `dtype_of`)."""
     blocks = A.blocks if isinstance(A, VerticalStack) else (A,)
     concrete = not any(map(traced, jax.tree.leaves((A, L))))
     for name in transforms.NAMES if concrete else ("fft",):
         known = [*(_axes(symbol, block, name) for block in blocks), _axes(gram_symbol, L, name)]
         if all(axes is not None for axes in known):
             axes = frozenset().union(*known)  # type: ignore[arg-type]
+            real = not jnp.issubdtype(dtype, jnp.complexfloating)
             return Transform(name, tuple(sorted(axes)), A.in_shape, real)
     return kronecker_svd(A) if concrete and isinstance(L, Identity) and _small_product(A) else None
 

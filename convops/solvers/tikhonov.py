@@ -9,7 +9,7 @@ from ..operators.base import LinearOperator
 from ..operators.window import positive
 from . import normal, probing, selection, spectral
 from .checkpoint import checkpoint_of
-from .checks import data_of, length, scalar, start_of, steps_of, tolerance
+from .checks import data_of, dtype_of, length, scalar, start_of, steps_of, tolerance
 from .iterate import Run, solve
 from .krylov import ConjugateGradient
 from .noise import noise_of
@@ -112,8 +112,7 @@ def tikhonov(
     data = b if centre is None else b - A.matvec(centre)
     steps = positive(iterations, "iterations")
     stop = tolerance(rtol, b.dtype, 1e-6, 1e-14), scalar(atol, "atol", b.dtype)
-    numbers = (b, *A._inexact_leaves(), *L._inexact_leaves())
-    basis = spectral.shared(A, L, real=not any(map(jnp.iscomplexobj, numbers)))
+    basis = spectral.shared(A, L, dtype_of(A, L, b))
     level = noise_of(noise, b, basis, kept, f"`weight` is {rule!r}", needed=rule in selection.NEED_NOISE)
     chosen = run = None
     if basis is not None:
