@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ..operators.arrays import positive_ratio
 from ..operators.base import LinearOperator
 from ..operators.separation import KroneckerSVD
 from . import normal, spectral
@@ -33,8 +34,7 @@ class Precision(NamedTuple):
         assert self.square is not None
         assert self.rough is not None
         below = self.square + self.weight * self.rough
-        known = below > 0
-        return jnp.where(known, 1 / jnp.where(known, below, 1), 0), known
+        return positive_ratio(1, below), below > 0
 
     @property
     def thin(self) -> bool:
@@ -105,4 +105,4 @@ def _draw(model: Precision, dtype: Any, rtol: jax.Array, max_steps: int, key: ja
     found = model.basis.backward(gain * inside)
     if not model.thin:
         return found
-    return found + (rhs - model.basis.backward(inside)) * jnp.where(weight > 0, 1 / jnp.where(weight > 0, weight, 1), 0)
+    return found + (rhs - model.basis.backward(inside)) * positive_ratio(1, weight)

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..operators.arrays import ratio
 from ..operators.base import LinearOperator
 from ..operators.spectral import gram_symbol
 from . import normal
@@ -92,7 +93,7 @@ def _vertex(u: jax.Array, v: jax.Array) -> jax.Array:
     left, right = u[1] - u[0], u[1] - u[2]
     p, q = left * (v[1] - v[2]), right * (v[1] - v[0])
     below = 2 * (p - q)
-    step = (left * p - right * q) / jnp.where(below == 0, 1, below)
+    step = ratio(left * p - right * q, below)
     step = jnp.where((below == 0) | ~jnp.isfinite(step), 0, step)
     found = u[1] - step
     near = jnp.abs(found - u[1]) < 1e-2 * jnp.abs(u[2] - u[0])

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..operators.arrays import traced
+from ..operators.arrays import ratio, traced
 from ..operators.base import LinearOperator
 from ..operators.norms import scattered
 from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
-from .golub_kahan import ratio
 from .iterate import solve
 from .krylov import ConjugateGradient, System
 from .least_squares import checked_preconditioner

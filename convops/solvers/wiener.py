@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..operators.arrays import as_inexact, traced
+from ..operators.arrays import as_inexact, positive_ratio, traced
 from ..operators.base import LinearOperator
 from ..operators.elementary import identity
 from . import spectral
@@ -68,7 +68,7 @@ def _solved(A: LinearOperator, b: jax.Array, noise: Any, signal: Any, centre: An
     problem = spectral.coefficients(A, identity(A.in_shape), b - A.matvec(centre), basis)
     noise, signal = basis.kept(noise), basis.kept(signal)
     below = problem.square * signal + noise
-    gain = jnp.where(below > 0, signal / jnp.where(below > 0, below, 1), 0)
+    gain = positive_ratio(signal, below)
     x = centre + basis.backward(problem.rhs * gain)
     r = b - A.matvec(x)
     return Solution(
