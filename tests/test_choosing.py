@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from comparing import DTYPE, assert_same
-from test_engines import RTOL, even, kernel_of, low_rank
+from kernels import RTOL, even, kernel_of, low_rank
 
 import convops as co
 
