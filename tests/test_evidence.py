@@ -41,7 +41,10 @@ def test_the_evidence_is_the_dense_density(name, is_complex):
         np.testing.assert_allclose(found, wanted, rtol=1e-10 if X64 else 1e-4)
 
 
-@pytest.mark.parametrize("name", ["fft", "fft, complex", "frames", "svd, full"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("fft, complex", "svd, full")]
+
+
+@pytest.mark.parametrize("name", ["fft", "frames", *SLOW])
 def test_the_evidence_is_greatest_at_the_weight_of_reml(name):
     A, L, _, _ = MODELS[name]
     b = noisy(A, np.cumsum(np.cumsum(np.random.default_rng(8).standard_normal(SHAPE), 0), 1) / 3, 9)
