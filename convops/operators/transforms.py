@@ -101,12 +101,12 @@ def _dct(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
         x = jnp.concatenate([lax.slice_in_dim(x, 0, None, 2, axis), back], axis)
     V = jnp.fft.rfftn(x, axes=axes)
     for axis in axes[:-1]:
-        W = _along(_twiddles(x.shape[axis]) * _scales(x.shape[axis]) / 2, V, axis)
-        V = W * V + jnp.conj(W) * mirrored(V, (axis,))
+        W = _twiddles(x.shape[axis]) * _scales(x.shape[axis]) / 2
+        V = _times(W, V, axis) + _times(np.conj(W), mirrored(V, (axis,)), axis)
     n, last = x.shape[axes[-1]], axes[-1]
-    V = _along(_twiddles(n)[: n // 2 + 1], V, last) * V
+    V = _times(_twiddles(n)[: n // 2 + 1], V, last)
     back = jnp.flip(-lax.slice_in_dim(V.imag, 1, (n + 1) // 2, axis=last), last)
-    return _along(_scales(n), x, last) * jnp.concatenate([V.real, back], last)
+    return _times(_scales(n), jnp.concatenate([V.real, back], last), last)
 
 
 def _idct(coefficients: jax.Array, axes: tuple[int, ...]) -> jax.Array:
@@ -115,12 +115,12 @@ def _idct(coefficients: jax.Array, axes: tuple[int, ...]) -> jax.Array:
     for axis in reversed(axes):
         n = V.shape[axis]
         kept = n // 2 + 1 if axis == axes[-1] else n
-        scaled = _along(1 / _scales(n), V, axis) * V
+        scaled = _times(1 / _scales(n), V, axis)
         zero = jnp.zeros_like(lax.slice_in_dim(scaled, 0, 1, axis=axis))
         back = jnp.concatenate([zero, jnp.flip(lax.slice_in_dim(scaled, 1, None, axis=axis), axis)], axis)
         scaled, back = (lax.slice_in_dim(part, 0, kept, axis=axis) for part in (scaled, back))
         rotated = lax.complex(scaled, -back) if axis == axes[-1] else scaled - 1j * back
-        V = _along(np.conj(_twiddles(n)[:kept]), rotated, axis) * rotated
+        V = _times(np.conj(_twiddles(n)[:kept]), rotated, axis)
     x = jnp.fft.irfftn(V, [coefficients.shape[a] for a in axes], axes)
     for axis in axes:
         x = _interleaved(x, axis)
@@ -138,9 +138,9 @@ def _interleaved(v: jax.Array, axis: int) -> jax.Array:
     return lax.slice_in_dim(both, 0, n, axis=axis)
 
 
-def _along(weights: np.ndarray, x: jax.Array, axis: int) -> np.ndarray:
-    """Weights along one axis, in the dtype of `x`."""
-    return weights.astype(x.dtype).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
+def _times(weights: np.ndarray, x: jax.Array, axis: int) -> jax.Array:
+    """Multiply by weights along one axis, in the dtype of `x`."""
+    return x * weights.astype(x.dtype).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
 
 
 @lru_cache(maxsize=256)
