@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from comparing import DTYPE, assert_same
-from test_engines import RTOL, even, kernel_of, low_rank
+from kernels import RTOL, even, kernel_of, low_rank
 
 import convops as co
 
@@ -46,6 +46,9 @@ def test_auto_by_structure():
     line[25] = 1 / 51
     assert co.convolution(line, (512, 512)).method in ("stencil", "separable")
     assert co.convolution(low_rank((15, 15), 1), (512, 512)).method == "separable"
+    few = co.convolution(low_rank((5, 6), 1), (64, 65))  # where the gain is not worth a trace of its own
+    assert few.method == "stencil"
+    assert "separable would save too little" in few.explain()
     assert co.convolution(kernel_of((64, 64, 3, 3)), (64, 64, 64), channels=True).method == "xla"
 
 
@@ -81,6 +84,19 @@ def test_tune_measures_and_remembers(tmp_path):
         co.tune(3)
     with pytest.raises(ValueError, match="traced"):
         jax.jit(lambda k: co.tune(co.convolution(k, 9)).kernel)(np.ones(3))
+
+
+def test_tune_goes_by_the_times_in_its_file(tmp_path, monkeypatch):
+    """The least of them, whichever engine's; and nothing is measured again."""
+    monkeypatch.setattr("convops.operators.tuning._FOUND", {})
+    file, A = tmp_path / "times.json", co.convolution(kernel_of((4, 2)), (21, 9))
+    co.tune(A, file=file, seconds=0.01)
+    ((key, measured),) = json.loads(file.read_text()).items()
+    for fastest in ("xla", "fourier", "stencil"):
+        times = {key: {name: 1.0 if name == fastest else 50.0 for name in measured}}
+        file.write_text(json.dumps(times))
+        assert co.tune(A, file=file).method == fastest
+        assert json.loads(file.read_text()) == times
 
 
 def test_a_file_that_is_not_one_of_times_is_refused(tmp_path):

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from comparing import DTYPE, X64
-from test_engines import kernel_of, low_rank
+from kernels import kernel_of, low_rank
 
 import convops as co
 from convops.operators.engines import ENGINES

@@ -1,10 +1,7 @@
 """Hybrid LSQR and LSMR against Krylov spaces built densely in NumPy, and against the best Tikhonov solutions."""
 
-from importlib import resources
-
 import jax
 import jax.numpy as jnp
-import matplotlib.image
 import numpy as np
 import pytest
 from comparing import X64
@@ -61,7 +58,8 @@ CASES = [
 @pytest.mark.parametrize(("name", "operator", "reorthogonalize"), CASES)
 def test_iterates_are_those_of_the_projected_problem(name, operator, reorthogonalize):
     b = DATA if operator is A else DATA + 1j * np.roll(DATA, 2, 0)
-    for k, weight in ((4, 0.0), (9, 0.02)):
+    k = 7
+    for weight in (0.0, 0.02):
         sol = METHODS[name](operator, b, weight=weight, max_steps=k, no_stop=True, reorthogonalize=reorthogonalize)
         wanted = dense(operator, b, k, weight, name == "lsmr")
         assert relative(sol.x, wanted) <= CLOSE, (k, weight)
@@ -74,13 +72,13 @@ def test_iterates_are_those_of_the_projected_problem(name, operator, reorthogona
 def test_a_given_weight_is_damped_lsqr():
     blur = co.convolution(KERNEL, (41, 30), boundary="wrap")
     b = np.asarray(blur @ np.cumsum(np.random.default_rng(7).standard_normal((41, 30)), 1))
-    for k in (3, 40):
-        sol = co.hybrid_lsqr(blur, b, weight=0.05, max_steps=k, rtol=0.0)
-        wanted = co.lsqr(blur, b, damp=np.sqrt(0.05), max_steps=k, rtol=0.0).x
-        assert relative(sol.x, wanted) <= (1e-12 if X64 else 1e-5)
-    stopped = co.hybrid_lsqr(blur, b, weight=0.05)
+    k = 60
+    sol = co.hybrid_lsqr(blur, b, weight=0.05, max_steps=k, rtol=0.0)
+    wanted = co.lsqr(blur, b, damp=np.sqrt(0.05), max_steps=k, rtol=0.0).x
+    assert relative(sol.x, wanted) <= (1e-12 if X64 else 1e-5)
+    stopped = co.hybrid_lsqr(blur, b, weight=0.05, max_steps=k)
     assert bool(stopped.converged)
-    assert int(stopped.num_steps) == int(stopped.stopping_step) < 100
+    assert int(stopped.num_steps) == int(stopped.stopping_step) < k
     exact = co.tikhonov(blur, b, weight=0.05).x
     assert relative(stopped.x, exact) <= (1e-6 if X64 else 1e-3)
 
@@ -127,15 +125,15 @@ def test_the_weight_minimises_the_criterion(name, rule):
 @pytest.mark.parametrize("name", ["lsqr", pytest.param("lsmr", marks=SLOW)])
 def test_the_discrepancy_is_met(name):
     noise = 0.3
-    sol = METHODS[name](A, DATA, weight="discrepancy", noise=noise, max_steps=60, no_stop=True)
-    assert 0 < int(sol.stopping_step) < 60
+    sol = METHODS[name](A, DATA, weight="discrepancy", noise=noise, max_steps=30, no_stop=True)
+    assert 0 < int(sol.stopping_step) < 30
     np.testing.assert_allclose(sol.residual_norm, 1.01 * noise * np.sqrt(DATA.size), rtol=1e-3)
     kept = np.random.default_rng(8).random(SHAPE) > 0.2
     masked = co.mask(kept) @ A
-    sol = METHODS[name](masked, np.where(kept, DATA, 77.0), weight="discrepancy", noise=noise, max_steps=60)
+    sol = METHODS[name](masked, np.where(kept, DATA, 77.0), weight="discrepancy", noise=noise, max_steps=30)
     np.testing.assert_allclose(sol.residual_norm, 1.01 * noise * np.sqrt(kept.sum()), rtol=1e-2)
     assert "the rule that chooses the weight" in sol.status
-    estimated = METHODS[name](A, DATA, weight="discrepancy", max_steps=60, no_stop=True)
+    estimated = METHODS[name](A, DATA, weight="discrepancy", max_steps=30, no_stop=True)
     wanted = 1.01 * float(co.noise_level(DATA)) * np.sqrt(DATA.size)
     np.testing.assert_allclose(estimated.residual_norm, wanted, rtol=1e-3)
 
@@ -152,8 +150,7 @@ def problem(psf, level, crime, scene):
 
 
 def photograph():
-    with resources.files("convops").joinpath("data/camera.png").open("rb") as file:
-        return matplotlib.image.imread(file, format="png").astype(np.float64)
+    return np.asarray(co.problems.photograph(), np.float64) / 255
 
 
 SQUARE = np.arange(-8, 9)[:, None] ** 2 + np.arange(-8, 9) ** 2
@@ -197,7 +194,7 @@ def test_a_sparse_scene_is_sharper_by_the_flexible_method(name):
     exact = np.asarray(blur @ stars)
     b = exact + 0.01 * np.linalg.norm(exact) / np.sqrt(exact.size) * rng.standard_normal(shape)
     noise = 0.01 * np.linalg.norm(exact) / np.sqrt(exact.size)
-    options = {"weight": "discrepancy", "noise": noise, "max_steps": 60}
+    options = {"weight": "discrepancy", "noise": noise, "max_steps": 32}
     plain = relative(METHODS[name](blur, b, **options).x, stars)
     assert relative(METHODS[name](blur, b, flexible=True, **options).x, stars) < 0.75 * plain
 
@@ -218,9 +215,9 @@ def test_batches_jit_and_starts(name):
     assert len(traces) == 1
     together = jax.vmap(lambda b: method(A, b, max_steps=6, x0=x0, no_stop=True))(batch).x
     np.testing.assert_allclose(together, jnp.stack(alone), rtol=0, atol=1e-10 if X64 else 1e-3)
-    shifted = method(A, batch[0] - A @ x0, max_steps=6, no_stop=True).x
+    shifted = solve(A, batch[0] - A @ x0, jnp.zeros(SHAPE)).x
     np.testing.assert_allclose(alone[0], x0 + shifted, rtol=0, atol=1e-10 if X64 else 1e-3)
-    flat = method(A, DATA.ravel(), max_steps=6, x0=x0, no_stop=True)
+    flat = jax.eval_shape(solve, A, DATA.ravel(), x0)
     assert flat.x.shape == (DATA.size,)
     told = []
     stopped = method(A, DATA, max_steps=30, no_stop=True, callback=lambda p: told.append(p.step) or p.step >= 20)
@@ -229,8 +226,14 @@ def test_batches_jit_and_starts(name):
     assert "callback" in stopped.status
 
 
-@pytest.mark.parametrize("rule", ["wgcv", 0.0, *(pytest.param(r, marks=SLOW) for r in ("gcv", "discrepancy", 0.1))])
-@pytest.mark.parametrize("name", METHODS)
+ENDS = [
+    pytest.param(name, rule, marks=[] if (name, rule) in (("lsqr", "wgcv"), ("lsmr", 0.0)) else SLOW)
+    for name in METHODS
+    for rule in ("wgcv", 0.0, "gcv", "discrepancy", 0.1)
+]
+
+
+@pytest.mark.parametrize(("name", "rule"), ENDS)
 def test_spaces_that_end_early(name, rule):
     """A multiple of the identity needs one step; nothing at all needs none; neither gives NaN."""
     same = co.identity(SHAPE) * 2.0
@@ -255,6 +258,8 @@ REFUSED = [
     ({"weight": "reml"}, "`weight` is 'reml'"),
     ({"weight": -1.0}, "`weight` is -1.0"),
     ({"noise": -1.0, "weight": "discrepancy"}, "`noise` is -1.0"),
+    ({"noise": -1.0}, "`noise` is -1.0"),
+    ({"noise": np.nan, "weight": 0.1}, "`noise` is nan"),
     ({"max_steps": 0}, "`max_steps`"),
     ({"x0": np.ones(3)}, "`x0` has shape"),
     ({"truth": np.ones(3)}, "`truth` has shape"),

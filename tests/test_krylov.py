@@ -1,10 +1,7 @@
 """Krylov methods against SciPy's iterates and dense solutions, with damping, shifts, starts and preconditioners."""
 
-from importlib import resources
-
 import jax
 import jax.numpy as jnp
-import matplotlib.image
 import numpy as np
 import pytest
 import scipy.sparse.linalg
@@ -61,8 +58,7 @@ def test_iterates_are_scipys(solver, damp):
 @pytest.mark.parametrize("damp", [0.0, 0.05])
 @pytest.mark.parametrize("solver", [co.lsqr, co.lsmr])
 def test_forty_iterates_are_scipys_on_an_image(solver, damp):
-    with resources.files("convops").joinpath("data/camera.png").open("rb") as file:
-        scene = matplotlib.image.imread(file, format="png").astype(np.float64)
+    scene = np.asarray(co.problems.photograph(), np.float64) / 255
     grid = np.arange(-8, 9)
     psf = np.exp(-(grid[:, None] ** 2 + grid**2) / 8.0)
     blur = co.convolution(psf / psf.sum(), scene.shape, boundary="symmetric")

@@ -1,89 +1,27 @@
-"""Posterior draws, variances, intervals and evidence, against dense Gaussians in NumPy."""
+"""Posterior draws, variances and intervals, against dense Gaussians in NumPy."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import oracle
 import pytest
 from comparing import X64, needs_x64
+from posteriors import (
+    CLOSED,
+    KEY,
+    MASK,
+    MODELS,
+    NOISE,
+    PSF,
+    SHAPE,
+    SOLVED,
+    WEIGHT,
+    check_gradient,
+    data,
+    dense,
+    noisy,
+)
 
 import convops as co
-
-RNG = np.random.default_rng(31)
-SHAPE = (7, 6)
-WEIGHT, NOISE = 0.2, 0.3
-PSF = RNG.random((4, 3)) / 6
-TURNED = PSF * np.exp(1j * np.arange(3))
-EVEN = np.outer([1, 2, 3, 2, 1], [1, 4, 1]) / 54
-PRODUCT = np.outer([0.5, 0.3, 0.1, 0.1], [0.2, 0.5, 0.3])
-MASK = RNG.random(SHAPE) > 0.25
-KEY = jax.random.key(5)
-
-
-def differences(shape, wrap, axes=None):
-    """The gradient's matrix."""
-    blocks = []
-    for axis in range(len(shape)) if axes is None else axes:
-        eye = np.eye(shape[axis])
-        step = np.roll(eye, -1, 0) - eye if wrap else np.vstack([np.diff(eye, axis=0), 0 * eye[:1]])
-        blocks.append(oracle.kron([step if a == axis else np.eye(n) for a, n in enumerate(shape)]))
-    return np.vstack(blocks)
-
-
-def valid(A, mask):
-    """The matrix of the blur of an unknown scene, by the definition of the valid convolution."""
-    used = tuple(n + k - 1 for n, k in zip(SHAPE, PSF.shape, strict=True))
-    places = np.arange(np.prod(A.in_shape)).reshape(A.in_shape)[: used[0], : used[1]].ravel()
-    M = np.zeros((np.prod(SHAPE), np.prod(A.in_shape)))
-    M[:, places] = oracle.convolution_matrix_nd(PSF, used, mode="valid")
-    return M * np.ravel(mask)[:, None]
-
-
-def unseen(mask):
-    A = co.unknown_boundary(PSF, SHAPE, mask=mask)
-    return A, "gradient", valid(A, mask), differences(A.in_shape, wrap=True)
-
-
-def blurred(kernel, L, D, **options):
-    A = co.convolution(kernel, SHAPE, **options)
-    return A, L, oracle.convolution_matrix_nd(kernel, SHAPE, **options), D
-
-
-def frames():
-    parts = [blurred(k, None, None, boundary="wrap") for k in (PSF, PSF[::-1])]
-    return co.vstack([p[0] for p in parts]), "gradient", np.vstack([p[2] for p in parts]), differences(SHAPE, True)
-
-
-EYE = np.eye(np.prod(SHAPE))
-HALVES = np.split(differences(SHAPE, False), 2)
-CLOSED = {
-    "fft": blurred(PSF, "gradient", differences(SHAPE, True), boundary="wrap"),
-    "fft, complex": blurred(TURNED, "gradient", differences(SHAPE, True), boundary="wrap"),
-    "dct": blurred(EVEN, "gradient", differences(SHAPE, False), boundary="symmetric"),
-    "dct, laplacian": blurred(EVEN, "laplacian", -sum(D.T @ D for D in HALVES), boundary="symmetric"),
-    "svd": blurred(PRODUCT, None, EYE),
-    "svd, valid": blurred(PRODUCT, None, EYE, mode="valid"),
-    "svd, full": blurred(PRODUCT, "identity", EYE, mode="full"),
-    "frames": frames(),
-    "one axis": blurred(PSF[0], "gradient", differences(SHAPE, True, (1,)), boundary="wrap", axes=1),
-}
-SOLVED = {
-    "unknown boundary": unseen(MASK),
-    "unknown boundary, weights": unseen(MASK * (0.5 + RNG.random(SHAPE))),
-    "reflect": blurred(PSF, "gradient", differences(SHAPE, False), boundary="reflect"),
-}
-MODELS = CLOSED | SOLVED
-
-
-def data(name, seed=0):
-    A = MODELS[name][0]
-    return np.random.default_rng(seed).standard_normal(A.out_shape)
-
-
-def dense(name, weight=WEIGHT):
-    """A, L and the posterior covariance by noise^2, in double precision."""
-    _, _, M, D = MODELS[name]
-    return M, D, np.linalg.inv(M.conj().T @ M + weight * D.T @ D)
 
 
 def exact_variance(name):
@@ -154,10 +92,6 @@ def prior(shape, seed):
     return NOISE / np.sqrt(WEIGHT) * np.fft.ifftn(np.fft.fftn(white) / np.sqrt(d)).real, L, d
 
 
-def noisy(A, truth, seed):
-    return np.asarray(A @ truth) + NOISE * np.random.default_rng(seed).standard_normal(A.out_shape)
-
-
 def covered(truth, interval):
     lower, upper = (np.asarray(end) for end in interval)
     return np.mean((lower <= truth) & (truth <= upper))
@@ -201,66 +135,6 @@ def test_the_truth_is_covered_where_the_surroundings_are_unknown(weighted):
         assert 0.93 <= covered(truth, interval) <= 0.97
 
 
-def density(name, b, weight, noise, mean=None):
-    """log N(b; A mean, noise^2 (I + A (L^H L)^+ A^H / weight)) without what A makes of the null space of L."""
-    _, _, M, D = MODELS[name]
-    values, vectors = np.linalg.eigh(D.T @ D)
-    null = values < 1e-9 * values.max()
-    rest = b.ravel() - (0 if mean is None else M @ mean.ravel())
-    Q = np.eye(b.size)
-    if null.any():
-        left, sizes, _ = np.linalg.svd(M @ vectors[:, null])
-        Q = left[:, np.sum(sizes > 1e-9) :]
-    root = M @ (vectors[:, ~null] / np.sqrt(values[~null]))
-    C = noise**2 * Q.conj().T @ (np.eye(b.size) + root @ root.conj().T / weight) @ Q
-    r = Q.conj().T @ rest
-    misfit = np.real(np.vdot(r, np.linalg.solve(C, r)))
-    if np.iscomplexobj(r):
-        return -np.linalg.slogdet(np.pi * C)[1] - misfit
-    return -(np.linalg.slogdet(2 * np.pi * C)[1] + misfit) / 2
-
-
-@pytest.mark.parametrize("is_complex", [False, True])
-@pytest.mark.parametrize("name", CLOSED)
-def test_the_evidence_is_the_dense_density(name, is_complex):
-    A, L, _, _ = MODELS[name]
-    b = data(name) * (1 + 0.5j if is_complex else 1)
-    for weight, noise, mean in ((WEIGHT, NOISE, None), (3e-3, 0.7, np.random.default_rng(1).random(SHAPE))):
-        found = co.log_evidence(A, b, L=L, weight=weight, noise=noise, mean=mean)
-        wanted = density(name, b, weight, noise, mean)
-        assert found.shape == ()
-        np.testing.assert_allclose(found, wanted, rtol=1e-10 if X64 else 1e-4)
-
-
-@pytest.mark.parametrize("name", ["fft", "fft, complex", "frames", "svd, full"])
-def test_the_evidence_is_greatest_at_the_weight_of_reml(name):
-    A, L, _, _ = MODELS[name]
-    b = noisy(A, np.cumsum(np.cumsum(np.random.default_rng(8).standard_normal(SHAPE), 0), 1) / 3, 9)
-    sol = co.tikhonov(A, b, L=L, weight="reml")
-    assert not sol.selection.at_edge
-    best = float(np.log(sol.weight))
-
-    def profile(u):
-        return co.log_evidence(A, b, L=L, weight=jnp.exp(u), noise=None)
-
-    step = 1e-3 if X64 else 0.2
-    around = [float(profile(best + s)) for s in (-step, 0, step)]
-    assert around[1] >= max(around)
-    slope, bend = jax.grad(profile)(best), jax.grad(jax.grad(profile))(best)
-    assert bend < 0
-    assert abs(slope / bend) <= (1e-6 if X64 else 1e-2)
-
-
-def test_the_noise_left_out_is_the_one_of_greatest_evidence():
-    A, L, _, _ = MODELS["fft"]
-    b = data("fft")
-    best = co.log_evidence(A, b, L=L, weight=WEIGHT)
-    levels = np.linspace(0.2, 3, 4001)
-    others = jax.vmap(lambda noise: co.log_evidence(A, b, L=L, weight=WEIGHT, noise=noise))(levels)
-    assert abs(float(best - jnp.max(others))) <= 1e-3
-    assert co.log_evidence(A, b, L=L, weight=0.0, noise=NOISE) == -np.inf
-
-
 @needs_x64
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["fft", "unknown boundary"])
@@ -277,25 +151,6 @@ def test_derivatives_of_draws_and_variances(name):
         return jnp.sum(probe * (x[0] + lower))
 
     check_gradient(value, (PSF, b, WEIGHT, NOISE))
-
-
-@needs_x64
-def test_derivatives_of_the_evidence():
-    @jax.jit
-    def value(psf, b, weight, noise):
-        A = co.convolution(psf, SHAPE, boundary="wrap")
-        return co.log_evidence(A, b, L="gradient", weight=weight, noise=noise)
-
-    check_gradient(value, (PSF, data("fft"), WEIGHT, NOISE))
-
-
-def check_gradient(value, point):
-    """Against a central difference along one direction an argument."""
-    gradients = jax.grad(value, argnums=range(len(point)))(*point)
-    for i, gradient in enumerate(gradients):
-        move = np.random.default_rng(i).standard_normal(np.shape(point[i]))
-        ends = [value(*(p + s * 1e-5 * move if j == i else p for j, p in enumerate(point))) for s in (1, -1)]
-        np.testing.assert_allclose(np.sum(gradient * move), (ends[0] - ends[1]) / 2e-5, rtol=1e-6, err_msg=str(i))
 
 
 @pytest.mark.slow

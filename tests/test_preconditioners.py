@@ -70,6 +70,45 @@ def test_it_saves_steps_and_changes_nothing():
         assert np.linalg.norm(sol.x - plain.x) <= (1e-6 if X64 else 1e-2) * np.linalg.norm(plain.x)
 
 
+@pytest.mark.parametrize("boundary", ["zero", "symmetric"])
+def test_tikhonov_takes_it_where_it_saves_steps(boundary):
+    scene = np.cumsum(np.random.default_rng(1).standard_normal((40, 33)), 0)
+    even, uneven = np.asarray(co.psf.gaussian(1.5)), np.outer([1, 2, 6.0, 1], [3.0, 1, 1]) / 50
+    options = {"L": "gradient", "weight": 1e-3, "rtol": 1e-10 if X64 else 1e-5}
+    D = np.asarray(co.gradient(scene.shape).as_matrix(), np.float64)
+
+    @jax.jit
+    def solve(kernel):  # traced, so that no closed form is known
+        A = co.convolution(kernel, scene.shape, boundary=boundary)
+        return co.tikhonov(A, A @ scene, **options)
+
+    plain = 0
+    for kernel in (uneven, even):
+        A = np.asarray(co.convolution(kernel, scene.shape, boundary=boundary).as_matrix(), np.float64)
+        wanted = np.linalg.solve(A.T @ A + 1e-3 * D.T @ D, A.T @ A @ scene.ravel())
+        sol = solve(kernel)
+        assert bool(sol.converged)
+        assert np.linalg.norm(sol.x.ravel() - wanted) <= (1e-7 if X64 else 1e-2) * np.linalg.norm(wanted)
+        if kernel is uneven:
+            plain = int(sol.num_steps)
+    assert int(sol.num_steps) <= (0.5 * plain if boundary == "zero" else 1)
+
+
+def test_derivatives_go_around_the_preconditioner():
+    scene = np.cumsum(np.random.default_rng(2).standard_normal((14, 11)), 1)
+
+    def loss(kernel, weight):
+        A = co.convolution(kernel, scene.shape)
+        return (co.tikhonov(A, scene, L="gradient", weight=weight).x ** 2).sum()
+
+    kernel = np.outer([1.0, 3.0, 1.0], [1.0, 2.0, 1.0]) / 20
+    step = np.zeros_like(kernel)
+    step[0, 1] = h = 1e-5 if X64 else 1e-2
+    by_differences = (loss(kernel + step, 0.1) - loss(kernel - step, 0.1)) / (2 * h)
+    found = jax.grad(loss)(jax.numpy.asarray(kernel), 0.1)[0, 1]
+    np.testing.assert_allclose(found, by_differences, rtol=1e-5 if X64 else 2e-2)
+
+
 def test_auto_looks_at_the_symmetry():
     assert co.preconditioner(co.convolution([1.0, 4.0, 1.0], 9)).transform == "dct"
     assert co.preconditioner(co.convolution([1.0, 4.0, 3.0], 9)).transform == "fft"

@@ -250,6 +250,9 @@ REFUSED = [
     (lambda: co.tikhonov(MODELS["fft"][0], SCENE, weight=1.0, mean=np.ones(3)), "`mean` has shape"),
     (lambda: co.tikhonov(MODELS["fft"][0], SCENE, weight=1.0, iterations=0), "`iterations` is 0"),
     (lambda: co.tikhonov(MODELS["fft"][0], SCENE, L="gradient", weight="sure", noise=-1.0), "`noise` is -1"),
+    (lambda: co.tikhonov(MODELS["fft"][0], SCENE, L="gradient", weight="gcv", noise=-1.0), "`noise` is -1"),
+    (lambda: co.tikhonov(MODELS["fft"][0], SCENE, weight=1.0, noise="low"), "`noise` is 'low'"),
+    (lambda: co.tikhonov(co.convolution(PSF, SHAPE), SCENE, weight=1.0, noise=np.ones(2)), "`noise` has shape"),
     (lambda: co.noise_level(np.ones((1, 5))), "axis 0 has no two neighbours"),
     (lambda: co.noise_level([np.nan, 1.0]), "NaN"),
 ]

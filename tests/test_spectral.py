@@ -1,62 +1,30 @@
-"""Operators that the FFT or the DCT-II diagonalises, against dense matrices and SciPy's matrix functions; norms."""
+"""Operators that the FFT or the DCT-II diagonalises, against dense matrices."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
-import scipy.fft
-import scipy.linalg
+from diagonalizing import (
+    EVEN,
+    KC,
+    LONG,
+    RNG,
+    SHAPE,
+    TOLERANCE,
+    X64,
+    K,
+    by_dct,
+    by_fft,
+    close,
+    dense,
+    mirrored,
+    periodic,
+)
 
 import convops as co
 from convops.operators.spectral import gram_symbol
 from convops.testing import check_operator
-
-X64 = jax.config.jax_enable_x64
-TOLERANCE = 1e-12 if X64 else 2e-5
-RNG = np.random.default_rng(11)
-SHAPE = (5, 6)
-K = np.array([[1.0, 2.0, -1.0], [0.5, -3.0, 2.0]])
-KC = K + 1j * np.array([[0.2, -1.0, 0.3], [1.5, 0.1, 0.7]])
-EVEN = np.array([[0.1, 0.5, 0.1], [0.7, 3.0, 0.7], [0.1, 0.5, 0.1]])  # symmetric along both axes, not a product
-LONG = np.array([1.0, 2.0, 3.0, 5.0, 8.0, 9.0, 8.0, 5.0, 3.0, 2.0, 1.0])
-
-
-def close(got, wanted, tolerance=TOLERANCE):
-    got, wanted = np.asarray(got), np.asarray(wanted)
-    assert got.shape == wanted.shape
-    assert np.abs(got - wanted).max() <= tolerance * max(np.abs(wanted).max(), 1)
-
-
-def dense(A):
-    return np.asarray(A.as_matrix(), np.complex128 if np.iscomplexobj(A.as_matrix()) else np.float64)
-
-
-def by_fft(eigenvalues, axes=(0, 1)):
-    """The matrix from NumPy's FFT of the columns of the identity."""
-    shape = eigenvalues.shape
-    columns = np.eye(eigenvalues.size).reshape(-1, *shape)
-    moved = tuple(a + 1 for a in axes)
-    found = np.fft.ifftn(eigenvalues * np.fft.fftn(columns, axes=moved), axes=moved)
-    return found.reshape(eigenvalues.size, -1).T
-
-
-def by_dct(eigenvalues, axes=(0, 1)):
-    columns = np.eye(eigenvalues.size).reshape(-1, *eigenvalues.shape)
-    moved = tuple(a + 1 for a in axes)
-    coefficients = eigenvalues * scipy.fft.dctn(columns, axes=moved, norm="ortho")
-    parts = [scipy.fft.idctn(p, axes=moved, norm="ortho") for p in (coefficients.real, coefficients.imag)]
-    found = parts[0] + 1j * parts[1] if np.iscomplexobj(eigenvalues) else parts[0]
-    return found.reshape(eigenvalues.size, -1).T
-
-
-def periodic(kernel=K, shape=SHAPE, **options):
-    return co.diagonalized(co.convolution(kernel, shape, boundary="wrap", **options))
-
-
-def mirrored(kernel=EVEN, shape=SHAPE, **options):
-    return co.diagonalized(co.convolution(kernel, shape, boundary="symmetric", **options))
-
 
 # ---------------------------------------------------------------- the operator
 
@@ -204,97 +172,6 @@ def test_facts():
     assert co.diagonalized(co.convolution(K, SHAPE, boundary="wrap").gram()).tags >= {"psd", "selfadjoint"}
 
 
-# ---------------------------------------------------------------- functions of the operator
-
-REGULAR = {
-    "real": lambda: periodic() + 9 * co.identity(SHAPE),
-    "complex": lambda: periodic(KC) + 9 * co.identity(SHAPE),
-    "dct": lambda: mirrored() + 2 * co.identity(SHAPE),
-}
-
-
-@pytest.mark.parametrize("name", REGULAR)
-def test_functions_of_an_operator(name):
-    A = REGULAR[name]()
-    a = dense(A)
-    b = RNG.standard_normal(SHAPE)
-    close(A.inverse().as_matrix(), np.linalg.inv(a))
-    close(A.pseudo_inverse().as_matrix(), np.linalg.inv(a))
-    close(A.solve(b).reshape(-1), np.linalg.solve(a, b.ravel()))
-    close(A.solve(np.stack([b, 2 * b]))[1].reshape(-1), 2 * np.linalg.solve(a, b.ravel()))
-    close(A.power(3).as_matrix(), np.linalg.matrix_power(a, 3), 10 * TOLERANCE)
-    close(A.power(-2).as_matrix(), np.linalg.matrix_power(a, -2))
-    close(A.power(0).as_matrix(), np.eye(30))
-    close(A.sqrt().as_matrix(), scipy.linalg.sqrtm(a))
-    close(A.power(0.3).as_matrix(), scipy.linalg.fractional_matrix_power(a, 0.3))
-    close(A.power(-0.5).as_matrix(), scipy.linalg.fractional_matrix_power(a, -0.5))
-    close(A.norm(), np.linalg.norm(a, 2))
-    sign, logarithm = np.linalg.slogdet(a)
-    close(A.slogdet()[0], sign, 10 * TOLERANCE)
-    close(A.slogdet()[1], logarithm)
-    close(A.log_determinant(), logarithm)
-
-
-def test_sign_of_the_determinant():
-    for kernel, n in (([0.0, 1.0], 4), ([1.0, -3.0], 5), ([1.0, -3.0], 4)):
-        A = co.diagonalized(co.convolution(kernel, (n, 3), axes=0, boundary="wrap"))
-        sign, logarithm = np.linalg.slogdet(dense(A))
-        close(A.slogdet()[0], sign)
-        close(A.slogdet()[1], logarithm)
-
-
-def test_singular_operators():
-    A, exact = co.diagonalized(co.laplacian(SHAPE, "wrap")), dense(co.laplacian(SHAPE, "wrap"))
-    close(A.pseudo_inverse().as_matrix(), np.linalg.pinv(exact))
-    close(A.pseudo_inverse(rcond=0.5).as_matrix(), np.linalg.pinv(exact, rcond=0.5))
-    assert A.log_determinant() == -np.inf
-    assert A.slogdet()[0] == 0
-    for singular in (A.inverse, lambda: A.solve(np.ones(SHAPE)), lambda: A.power(-0.5)):
-        with pytest.raises(ValueError, match=r"singular operator: 1 of the 20 .* use pseudo_inverse\(\)"):
-            singular()
-
-
-def test_fractional_powers_of_what_rounding_made_negative():
-    triangle = np.array([0.1, 0.2, 0.3, 0.4, 0.3, 0.2, 0.1])  # a box of four with itself: |B|^2, zero at pi/2 and pi
-    A = co.diagonalized(co.convolution(triangle, 16, boundary="symmetric"))
-    assert abs(float(A.eigenvalues.min())) < 1e-7
-    close((A.sqrt() @ A.sqrt()).as_matrix(), dense(A))
-
-
-@pytest.mark.parametrize("boundary", ["wrap", "symmetric"])
-def test_fractional_powers_of_negative_eigenvalues(boundary):
-    A = co.diagonalized(co.laplacian(SHAPE, boundary))
-    with pytest.raises(ValueError, match=r"power\(0.5\) of a real operator with negative eigenvalues .* is not real"):
-        A.sqrt()
-    assert np.isnan(jax.jit(lambda A: A.sqrt().spectrum)(A)).any()
-    C = co.spectral(A.eigenvalues, A.transform, A.axes, real=False)
-    close((C.sqrt() @ C.sqrt()).as_matrix(), dense(A))
-    with pytest.raises(ValueError, match="`exponent` is 'two'; give a real number"):
-        A.power("two")
-
-
-def test_through_jit_vmap_and_grad():
-    kernels = jnp.asarray(np.stack([K, 2 * K, K[::-1]]))
-    x = RNG.standard_normal(SHAPE)
-
-    def f(k):
-        A = co.diagonalized(co.convolution(k, SHAPE, boundary="wrap")) + 9 * co.identity(SHAPE)
-        return jnp.sum(A.sqrt().matvec(A.solve(x)) ** 2) + A.log_determinant() + A.norm()
-
-    loop = jnp.stack([f(k) for k in kernels])
-    close(jax.jit(jax.vmap(f))(kernels), loop)
-    slope = jax.jit(jax.grad(f))(kernels[0])
-    h = 1e-5 if X64 else 1e-2
-    direction = np.asarray(RNG.standard_normal(K.shape), slope.dtype)
-    along = (f(kernels[0] + h * direction) - f(kernels[0] - h * direction)) / (2 * h)
-    close(np.sum(slope * direction), along, 1e-7 if X64 else 1e-2)
-    batch = jax.vmap(lambda k: co.diagonalized(co.convolution(k, SHAPE, boundary="wrap")))(kernels)
-    found = jax.vmap(lambda A, v: A.H.gram().matvec(v), (0, None))(batch, x)
-    for k, y in zip(kernels, found, strict=True):
-        a = oracle.convolution_matrix_nd(k, SHAPE, boundary="wrap")
-        close(y.reshape(-1), a @ a.T @ x.ravel(), 10 * TOLERANCE)
-
-
 # ---------------------------------------------------------------- refusals
 
 
@@ -323,7 +200,7 @@ def test_refusals(make, message):
         make()
 
 
-# ---------------------------------------------------------------- symbols and norms
+# ---------------------------------------------------------------- symbols
 
 
 def test_symbols_under_the_cosine_transform():
@@ -352,57 +229,3 @@ def test_tikhonov_takes_the_closed_form():
     v = dense(V)
     x = co.tikhonov(V, b, L=L, weight=0.3).x.reshape(-1)
     close(x, np.linalg.solve(v.conj().T @ v + 0.3 * d.T @ d, v.conj().T @ b.ravel()), 1e-10 if X64 else 1e-4)
-
-
-NORMS = {
-    "symmetric-even": (co.convolution(EVEN, (9, 10), boundary="symmetric"), True),
-    "gradient": (co.gradient((9, 8)), True),
-    "sum": (co.convolution(K, (9, 8), boundary="wrap") - co.laplacian((9, 8), "wrap"), True),
-    "kronecker": (co.kronecker(co.laplacian(5), co.convolution(LONG, 4, boundary="symmetric")), True),
-    "symmetric": (co.convolution(K, (9, 10), boundary="symmetric"), False),
-    "zero-complex": (co.convolution(KC, (9, 10)), False),
-    "full-strided": (co.convolution(K, (9, 10), mode="full", stride=(2, 1)), False),
-    "channels": (co.convolution(RNG.standard_normal((2, 3, 2, 2)), (3, 5, 4), channels=True, boundary="edge"), False),
-    "composition": (co.convolution(K, (5, 6)) @ co.mask(RNG.random((5, 6)) > 0.3), False),
-}
-
-
-@pytest.mark.parametrize("name", NORMS)
-def test_norms(name):
-    A, exact = NORMS[name]
-    true = np.linalg.norm(dense(A), 2)
-    slack = 1e-6 if not X64 else 1e-13
-    assert A.norm() >= true * (1 - slack)
-    assert A.norm("bound") == A.norm()
-    if exact:
-        close(A.norm(), true)
-    assert abs(A.norm("lanczos") / true - 1) < (1e-9 if X64 else 5e-6)
-
-
-def test_norms_of_a_large_blur():
-    psf = np.asarray(co.psf.gaussian(2.0, (13, 13)))
-    A = co.convolution(psf, (160, 144))
-    wanted = co.kronecker_svd(A).norm()
-    assert abs(A.norm("lanczos") / wanted - 1) < 1e-6
-    assert abs(jax.jit(lambda A: A.norm("lanczos"))(A) / wanted - 1) < 1e-6
-    assert wanted * 0.98 < A.norm("power") < wanted * (1 - 1e-4)  # that is why
-
-
-def test_norms_of_few_singular_values_and_of_none():
-    for A, wanted in ((co.identity(5), 1), (co.mask([True, False, True]), 1), (0 * co.diagonal([1.0, 2.0]), 0)):
-        assert float(A.norm("lanczos")) == pytest.approx(wanted)
-    assert co.convolution([1.0, 2.0, 3.0], 2, mode="valid").norm("lanczos") == 0
-
-
-def test_norms_refuse():
-    A = co.from_matrix(RNG.standard_normal((4, 3)))
-    with pytest.raises(ValueError, match=r"no bound is known for the norm of Matrix .* method='lanczos' or 'power'"):
-        A.norm("bound")
-    with pytest.raises(ValueError, match="no bound is known"):
-        (A @ co.identity(3) + A).norm("bound")
-    with pytest.raises(ValueError, match="`method` is 'svd'; accepted are 'auto', 'bound', 'power', 'lanczos'"):
-        A.norm("svd")
-    with pytest.raises(ValueError, match="only 'power' and 'lanczos' take steps"):
-        A.norm(steps=3)
-    with pytest.raises(ValueError, match="`steps` is 0"):
-        A.norm("power", steps=0)

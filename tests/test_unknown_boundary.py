@@ -165,12 +165,7 @@ def test_a_mask_in_front_of_any_blur_counts_as_one():
 @pytest.mark.slow
 def test_gcv_on_a_photograph_is_near_the_best_weight():
     """The bundled photograph behind a 9 x 9 box, at a blurred signal-to-noise ratio of 40 dB."""
-    from importlib import resources
-
-    import matplotlib.image
-
-    with resources.files("convops").joinpath("data/camera.png").open("rb") as file:
-        photo = matplotlib.image.imread(file, format="png")[:140, 60:190].astype(DTYPE[False])
+    photo = np.asarray(co.problems.photograph()[:140, 60:190], DTYPE[False]) / 255
     psf = np.ones((9, 9)) / 81
     exact = np.asarray(co.convolution(psf, photo.shape, mode="valid") @ photo)
     noise = np.std(exact) * 10 ** (-40 / 20)

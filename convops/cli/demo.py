@@ -1,6 +1,5 @@
 """The job of `convops deblur --demo`."""
 
-import math
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def run_demo(output: Path, overwrite: bool, psf: str | None, settings: Settings)
     truth, blurred = record(scene, psf_from_text(psf, scene.shape))
     say(f"demo: blurred by {psf}, valid part of the scene, noise {NOISE:g} grey level, rounded to 8 bits")
     result = deblur_picture(blurred, psf, settings)
-    before, after = psnr(blurred, truth), psnr(result, truth)
+    before, after = (float(co.problems.psnr(p.data, truth.data, data_range=255)) for p in (blurred, result))
     titles = (f"blurred, {before:.2f} dB", f"deblurred, {after:.2f} dB", "truth")
     canvas = side_by_side([blurred.data, result.data, truth.data], titles)
     write_image(output, Picture(canvas), overwrite=overwrite)
@@ -63,13 +62,3 @@ def record(scene: Picture, kernel: np.ndarray) -> tuple[Picture, Picture]:
     truth = Picture(np.ascontiguousarray(scene.data[window]))
     noise = NOISE * np.random.default_rng(SEED).standard_normal(blurred.shape)
     return truth, truth.with_planes((blurred + noise)[None])
-
-
-def psnr(picture: Picture, truth: Picture) -> float:
-    """Return ``10 log10(255^2 / mean((picture - truth)^2))`` of two 8-bit pictures, in dB.
-
-    >>> psnr(Picture(np.full((2, 2), 5, np.uint8)), Picture(np.zeros((2, 2), np.uint8)))  # doctest: +ELLIPSIS
-    34.15...
-    """
-    error = picture.data.astype(float) - truth.data.astype(float)
-    return 10 * math.log10(255**2 / float(np.mean(error**2)))

@@ -1,9 +1,10 @@
 """A progress bar of one line on a terminal."""
 
 import math
-import shutil
 import sys
 import time
+
+from convops.solvers.progress import WIPE, clock, drawn
 
 
 class ProgressBar:
@@ -34,7 +35,8 @@ class ProgressBar:
             state = f"step {int(progress.step)}/{int(progress.max_steps)}"
             if self.parts > 1:
                 state = f"channel {self.part + 1}/{self.parts} {state}"
-            self._draw(fraction, f"{state} residual {float(progress.residual_norm):.2e} {_clock(left)} left")
+            text = f"{state} residual {float(progress.residual_norm):.2e} {clock(left)} left"
+            self._write(drawn(fraction, text))
         return False
 
     def next_part(self) -> None:
@@ -44,8 +46,7 @@ class ProgressBar:
     def close(self) -> None:
         """Wipe the bar away."""
         if self.active:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            self._write(WIPE)
 
     def _done(self, progress) -> float:
         """Return how much of a solve is done: by its steps, or by the digits its residual has lost."""
@@ -56,23 +57,6 @@ class ProgressBar:
         digits = math.log(last / first) / math.log(self.rtol) if 0 < last < first else 0.0
         return min(max(steps, digits), 1.0)
 
-    def _draw(self, fraction: float, text: str) -> None:
-        """Write the bar over the one before, cut to the width of the terminal."""
-        room = shutil.get_terminal_size().columns - 1
-        width = min(24, room - len(text) - 3)
-        if width >= 4:
-            done = round(width * min(fraction, 1.0))
-            text = f"[{'#' * done}{'-' * (width - done)}] {text}"
-        sys.stderr.write(f"\r\x1b[K{text[:room]}")
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
         sys.stderr.flush()
-
-
-def _clock(seconds: float) -> str:
-    """Write a time span as minutes and seconds.
-
-    >>> _clock(75.2), _clock(float("inf"))
-    ('1:15', '?:??')
-    """
-    if seconds == float("inf"):
-        return "?:??"
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

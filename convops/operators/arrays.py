@@ -29,6 +29,16 @@ def as_numbers(x: Any, name: str) -> Any:
     return array
 
 
+def ratio(a: Any, b: jax.Array) -> jax.Array:
+    """A / b, and a itself where b is zero; derivatives are finite there."""
+    return a / jnp.where(b == 0, 1, b)
+
+
+def positive_ratio(a: Any, b: jax.Array, otherwise: Any = 0) -> jax.Array:
+    """A / b where b is positive, and what is given elsewhere; derivatives are finite there."""
+    return jnp.where(b > 0, a / jnp.where(b > 0, b, 1), otherwise)
+
+
 def as_inexact(x: Any, name: str) -> jax.Array:
     """Return `x` as a real or complex floating array; integers and booleans become the default float."""
     if isinstance(x, jax.Array) and x.dtype.kind in "fc":

@@ -22,14 +22,28 @@ def diagonal(kernel: jax.Array, window: Window) -> bool:
 
 def even(kernel: np.ndarray, origin: tuple[int, ...]) -> bool:
     """Whether a kernel is symmetric about its origin along every axis, to rounding."""
-    widths = [(max(k - 1 - 2 * o, 0), max(2 * o - (k - 1), 0)) for k, o in zip(kernel.shape, origin, strict=True)]
-    centred = np.pad(kernel.astype(jnp.promote_types(kernel.dtype, jnp.float32)), widths)
+    centred = np.pad(kernel.astype(jnp.promote_types(kernel.dtype, jnp.float32)), _around(kernel, origin))
     tolerance = 2 * float(jnp.finfo(centred.dtype).eps) * float(np.max(np.abs(centred)))
     return all(np.max(np.abs(centred - np.flip(centred, a))) <= tolerance for a in range(centred.ndim))
 
 
+def asymmetry(kernel: jax.Array, origin: tuple[int, ...]) -> jax.Array:
+    """The norm of what a kernel is beside the mean of its mirror images about its origin, by its own norm."""
+    centred = jnp.pad(kernel.astype(jnp.promote_types(kernel.dtype, jnp.float32)), _around(kernel, origin))
+    mean = centred
+    for axis in range(centred.ndim):
+        mean = (mean + jnp.flip(mean, axis)) / 2
+    whole = jnp.sum(jnp.abs(centred) ** 2)
+    return jnp.sqrt(jnp.sum(jnp.abs(centred - mean) ** 2) / jnp.where(whole > 0, whole, 1))
+
+
+def _around(kernel: np.ndarray | jax.Array, origin: tuple[int, ...]) -> list[tuple[int, int]]:
+    """How many zeros bring the origin into the middle."""
+    return [(max(k - 1 - 2 * o, 0), max(2 * o - (k - 1), 0)) for k, o in zip(kernel.shape, origin, strict=True)]
+
+
 def eigenvalues(kernel: jax.Array, window: Window) -> jax.Array:
-    """H[k] for k < N along every axis."""
+    """H[k] for k < N along every axis; of a kernel that is not even, those of the mean of its mirror images."""
     if jnp.iscomplexobj(kernel):
         return lax.complex(*(eigenvalues(part, window) for part in (kernel.real, kernel.imag)))
     values = kernel.astype(jnp.promote_types(kernel.dtype, jnp.float32))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .arrays import traced
+from .arrays import positive_ratio, traced
 
 
 def check_regular(values: jax.Array, what: str) -> None:
@@ -62,7 +62,7 @@ def _principal(values: jax.Array, exponent: float) -> jax.Array:
 def slogdet(values: jax.Array, copies: int) -> tuple[jax.Array, jax.Array]:
     """Phase of the determinant and the logarithm of its size, each eigenvalue counted `copies` times."""
     sizes = jnp.abs(values)
-    phases = jnp.where(sizes > 0, values / jnp.where(sizes > 0, sizes, 1), 0)
+    phases = positive_ratio(values, sizes)
     return jnp.prod(phases) ** copies, copies * jnp.sum(jnp.log(sizes))
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import boundary
-from .arrays import traced
+from .arrays import ratio, traced
 from .base import LinearOperator
 from .engines.fourier import fast_length
 from .products import apply_norm
@@ -105,7 +105,7 @@ def lanczos(op: LinearOperator, steps: int) -> jax.Array:
 def _unit(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """A vector made to have length one (or left at zero), and its length."""
     length = _length(x)
-    return x / _nonzero(length).astype(x.dtype), length
+    return ratio(x, length.astype(x.dtype)), length
 
 
 def power_iteration(op: LinearOperator, steps: int = 60) -> jax.Array:
@@ -116,7 +116,7 @@ def power_iteration(op: LinearOperator, steps: int = 60) -> jax.Array:
 
     def step(_: int, x: jax.Array) -> jax.Array:
         y = op._rmatvec(op._matvec(x))
-        return y / _nonzero(_length(y))
+        return ratio(y, _length(y))
 
     x = jax.lax.fori_loop(0, steps, step, start / _length(start))
     return _length(op._matvec(x))
@@ -137,10 +137,6 @@ def absolute_sum_bound(op: LinearOperator) -> jax.Array:
 
 def _length(x: jax.Array) -> jax.Array:
     return jnp.sqrt(jnp.sum(jnp.abs(x) ** 2))
-
-
-def _nonzero(x: jax.Array) -> jax.Array:
-    return jnp.where(x > 0, x, 1)
 
 
 def convolution_norm(op: "Convolution") -> jax.Array:

@@ -72,6 +72,11 @@ def gram_symbol(op: LinearOperator, transform: str = "fft") -> Symbol | None:
     return _mapped(lambda v: jnp.abs(v) ** 2, op, transform)
 
 
+def mirrored(A: Convolution) -> Symbol:
+    """Eigenvalues under the DCT-II of a convolution near A: that of mirrored samples with the kernel's even part."""
+    return _spread(cosine.eigenvalues(A.kernel, A.window), A.axes, len(A.in_shape))
+
+
 def diagonalized(A: LinearOperator) -> Spectral:
     """Return an operator that the FFT or the DCT-II diagonalises as one that is known by its eigenvalues.
 

@@ -3,6 +3,7 @@
 The DCT-II of N samples, ``X[k] = s[k] sum_n x[n] cos(pi k (2 n + 1) / 2N)`` with s[0] = sqrt(1/N) and sqrt(2/N)
 elsewhere, takes one real FFT of the same length (Makhoul, IEEE ASSP 28, 1980): with ``v`` the even samples followed by
 the odd ones backwards, ``V`` its FFT and ``W[k] = exp(-i pi k / 2N)``, X[k] is Re(W V)[k] and X[N-k] is -Im(W V)[k].
+Several axes take one real FFT along all of them.
 """
 
 from collections.abc import Sequence
@@ -84,45 +85,67 @@ def axes_of(axes: Any, ndim: int) -> tuple[int, ...]:
 
 
 def _by_parts(function, x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+    """Apply a real map to the real and the imaginary part; an FFT takes at most three axes at once."""
     if jnp.iscomplexobj(x):
         parts = _by_parts(function, jnp.stack([x.real, x.imag]), tuple(a + 1 for a in axes))
         return lax.complex(parts[0], parts[1])
-    for axis in axes:
-        x = jnp.moveaxis(function(jnp.moveaxis(x, axis, -1)), -1, axis)
+    for first in range(0, len(axes), 3):
+        x = function(x, axes[first : first + 3])
     return x
 
 
-def _dct(x: jax.Array) -> jax.Array:
-    """Orthonormal DCT-II along the last axis."""
-    n = x.shape[-1]
-    v = jnp.concatenate([x[..., ::2], jnp.flip(x[..., 1::2], -1)], -1)
-    spectrum = _times(_twiddles(n), jnp.fft.rfft(v))
-    back = jnp.flip(-spectrum.imag[..., 1 : (n + 1) // 2], -1)
-    return _times(_scales(n), jnp.concatenate([spectrum.real, back], -1))
+def _dct(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+    """Orthonormal DCT-II: X[k] = (W[k] V[k] + conj(W[k]) V[-k]) / 2, where V is real the real part of W V."""
+    for axis in axes:
+        back = jnp.flip(lax.slice_in_dim(x, 1, None, 2, axis), axis)
+        x = jnp.concatenate([lax.slice_in_dim(x, 0, None, 2, axis), back], axis)
+    V = jnp.fft.rfftn(x, axes=axes)
+    for axis in axes[:-1]:
+        W = _twiddles(x.shape[axis]) * _scales(x.shape[axis]) / 2
+        V = _times(W, V, axis) + _times(np.conj(W), mirrored(V, (axis,)), axis)
+    n, last = x.shape[axes[-1]], axes[-1]
+    V = _times(_twiddles(n)[: n // 2 + 1], V, last)
+    back = jnp.flip(-lax.slice_in_dim(V.imag, 1, (n + 1) // 2, axis=last), last)
+    return _times(_scales(n), jnp.concatenate([V.real, back], last), last)
 
 
-def _idct(coefficients: jax.Array) -> jax.Array:
-    """The inverse, and transpose, of `_dct`: V[k] = conj(W[k]) (X[k] - i X[N-k]), and v by the inverse FFT."""
-    n = coefficients.shape[-1]
-    scaled = _times(1 / _scales(n), coefficients)
-    zero = jnp.zeros_like(scaled[..., :1])
-    back = jnp.flip(jnp.concatenate([scaled[..., (n + 1) // 2 :], zero], -1), -1)[..., : n // 2 + 1]
-    spectrum = _times(np.conj(_twiddles(n)), lax.complex(scaled[..., : n // 2 + 1], -back))
-    v = jnp.fft.irfft(spectrum, n)
-    even, odd = v[..., : (n + 1) // 2], jnp.flip(v[..., (n + 1) // 2 :], -1)
+def _idct(coefficients: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+    """The inverse, and transpose, of `_dct`: V[k] = conj(W[k]) (X[k] - i X[N-k]) with X[N] = 0."""
+    V = coefficients
+    for axis in reversed(axes):
+        n = V.shape[axis]
+        kept = n // 2 + 1 if axis == axes[-1] else n
+        scaled = _times(1 / _scales(n), V, axis)
+        zero = jnp.zeros_like(lax.slice_in_dim(scaled, 0, 1, axis=axis))
+        back = jnp.concatenate([zero, jnp.flip(lax.slice_in_dim(scaled, 1, None, axis=axis), axis)], axis)
+        scaled, back = (lax.slice_in_dim(part, 0, kept, axis=axis) for part in (scaled, back))
+        rotated = lax.complex(scaled, -back) if axis == axes[-1] else scaled - 1j * back
+        V = _times(np.conj(_twiddles(n)[:kept]), rotated, axis)
+    x = jnp.fft.irfftn(V, [coefficients.shape[a] for a in axes], axes)
+    for axis in axes:
+        x = _interleaved(x, axis)
+    return x
+
+
+def _interleaved(v: jax.Array, axis: int) -> jax.Array:
+    """The first half of the samples at even places, the second backwards at the odd ones."""
+    n = v.shape[axis]
+    even = lax.slice_in_dim(v, 0, (n + 1) // 2, axis=axis)
+    odd = jnp.flip(lax.slice_in_dim(v, (n + 1) // 2, None, axis=axis), axis)
     if n % 2:
-        odd = jnp.concatenate([odd, zero], -1)
-    return jnp.stack([even, odd], -1).reshape(*v.shape[:-1], -1)[..., :n]
+        odd = jnp.concatenate([odd, jnp.zeros_like(lax.slice_in_dim(even, 0, 1, axis=axis))], axis)
+    both = jnp.stack([even, odd], axis + 1).reshape(*v.shape[:axis], -1, *v.shape[axis + 1 :])
+    return lax.slice_in_dim(both, 0, n, axis=axis)
 
 
-def _times(weights: np.ndarray, x: jax.Array) -> jax.Array:
-    """Multiply the last axis by weights, in the dtype of `x`."""
-    return x * weights.astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
+def _times(weights: np.ndarray, x: jax.Array, axis: int) -> jax.Array:
+    """Multiply by weights along one axis, in the dtype of `x`."""
+    return x * weights.astype(x.dtype).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
 
 
 @lru_cache(maxsize=256)
 def _twiddles(n: int) -> np.ndarray:
-    return np.exp(-0.5j * np.pi * np.arange(n // 2 + 1) / n)
+    return np.exp(-0.5j * np.pi * np.arange(n) / n)
 
 
 @lru_cache(maxsize=256)

@@ -167,12 +167,12 @@ def per_axis(value: Any, ndim: int, name: str) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def integer(value: Any, name: str) -> int:
+def integer(value: Any, name: str, accepted: str = "an integer") -> int:
     """Return `value` as an int, or refuse it."""
     try:
         return operator.index(value)
     except TypeError:
-        raise ValueError(f"`{name}` is {value!r}; give an integer") from None
+        raise ValueError(f"`{name}` is {value!r}; give {accepted}") from None
 
 
 def positive(value: Any, name: str) -> int:

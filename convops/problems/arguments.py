@@ -1,6 +1,5 @@
 """What the problems, the noise and the metrics ask of their arguments."""
 
-import operator
 from typing import Any
 
 import jax
@@ -8,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..operators.arrays import as_inexact, traced
+from ..operators.window import integer
 from ..solvers.checks import finite
 
 
@@ -64,10 +64,8 @@ def one_of(value: Any, name: str, accepted: Any) -> Any:
 
 def whole(value: Any, name: str, low: int = 0) -> int:
     """Return an integer of at least `low`."""
-    try:
-        found = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        found = None
-    if found is None or found < low:
-        raise ValueError(f"`{name}` is {value!r}; give an integer of at least {low}")
+    accepted = f"an integer of at least {low}"
+    found = integer(value, name, accepted)
+    if isinstance(value, bool) or found < low:
+        raise ValueError(f"`{name}` is {value!r}; give {accepted}")
     return found

@@ -26,6 +26,11 @@ def data_of(A: LinearOperator, b: Any) -> tuple[jax.Array, bool]:
     return b.reshape(A.out_shape), flat
 
 
+def dtype_of(A: LinearOperator, L: LinearOperator, *numbers: Any) -> jnp.dtype:
+    """What is computed in: complex where an operator or a number is, so that x is."""
+    return jnp.result_type(jnp.float32, *numbers, *A._inexact_leaves(), *L._inexact_leaves())
+
+
 def start_of(A: LinearOperator, x0: Any, dtype: Any, name: str = "x0") -> jax.Array:
     """Return the first iterate (or another array of ``in_shape``): zeros unless given."""
     if x0 is None:

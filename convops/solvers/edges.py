@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..operators.arrays import as_inexact
+from ..operators.arrays import as_inexact, ratio
 from ..operators.convolution import convolution
 from .checks import finite
 
@@ -66,4 +66,4 @@ def _inside(marginal: jax.Array, n: int) -> jax.Array:
     folded = jnp.zeros(period, marginal.dtype).at[jnp.arange(len(marginal)) % period].add(marginal)
     r = jnp.fft.irfft(jnp.abs(jnp.fft.rfft(folded)) ** 2, period)
     r = jnp.append(r, r[0])[:n]
-    return 1 - r / jnp.where(r[0] == 0, 1, r[0])
+    return 1 - ratio(r, r[0])

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..operators.base import LinearOperator
 from . import spectral
-from .checks import data_of, scalar, start_of
+from .checks import data_of, dtype_of, scalar, start_of
 from .roughness import roughness
 
 
@@ -69,9 +69,8 @@ def log_evidence(
     L = roughness(A, L)
     weight = scalar(weight, "weight", b.dtype)
     data = b if mean is None else b - A.matvec(start_of(A, mean, b.dtype, "mean"))
-    numbers = (b, *A._inexact_leaves(), *L._inexact_leaves())
-    circular = any(map(jnp.iscomplexobj, numbers))
-    basis = spectral.shared(A, L, real=not circular)
+    dtype = dtype_of(A, L, b)
+    basis = spectral.shared(A, L, dtype)
     if basis is None:
         raise ValueError(
             f"`A` is {A!r}, and no transform is known to diagonalise it and L = {L!r} (the DCT-II and the SVDs take "
@@ -79,7 +78,7 @@ def log_evidence(
         )
     problem = spectral.coefficients(A, L, data, basis)
     noise = None if noise is None else scalar(noise, "noise", b.dtype)
-    return _density(problem, weight, noise, circular)
+    return _density(problem, weight, noise, circular=jnp.issubdtype(dtype, jnp.complexfloating))
 
 
 @partial(jax.jit, static_argnames="circular")

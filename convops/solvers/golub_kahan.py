@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ..operators.arrays import ratio
 from .checks import inner, length
 from .least_squares import LeastSquares
 from .solution import CONVERGED, NONFINITE, RUNNING
@@ -44,32 +45,23 @@ def extend(problem: LeastSquares, last: GolubKahan) -> GolubKahan:
 
 def _next(problem: LeastSquares, u: jax.Array, lower: jax.Array | None, less: Callable) -> GolubKahan:
     beta = length(u) if lower is None else jnp.hypot(length(u), length(lower))
-    u = _unit(u, beta)
+    u = ratio(u, beta)
     raw = problem.A._rmatvec(u)
     if lower is not None:
-        lower = _unit(lower, beta)
+        lower = ratio(lower, beta)
         raw = raw + problem.damp * lower
     raw = less(raw, beta)
     if problem.preconditioner is None:
         alpha = length(raw)
-        return GolubKahan(u, lower, _unit(raw, alpha), None, alpha, beta)
+        return GolubKahan(u, lower, ratio(raw, alpha), None, alpha, beta)
     v = problem.precondition(raw)
     alpha = jnp.sqrt(jnp.maximum(inner(raw, v), 0))
-    return GolubKahan(u, lower, _unit(v, alpha), _unit(raw, alpha), alpha, beta)
+    return GolubKahan(u, lower, ratio(v, alpha), ratio(raw, alpha), alpha, beta)
 
 
 def euclidean(basis: GolubKahan) -> jax.Array:
     """Length of A^H u in the Euclidean norm by its length in the preconditioner's: 1 without one."""
     return jnp.ones_like(basis.alpha) if basis.raw is None else length(basis.raw)
-
-
-def _unit(x: jax.Array, size: jax.Array) -> jax.Array:
-    return x / jnp.where(size > 0, size, 1)
-
-
-def ratio(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Divide, by one where the divisor is zero."""
-    return a / jnp.where(b == 0, 1, b)
 
 
 def done(problem: LeastSquares, state: Any) -> jax.Array:

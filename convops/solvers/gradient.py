@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ..operators.arrays import ratio
 from ..operators.base import LinearOperator
 from ..operators.norms import scattered
 from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
@@ -209,7 +210,7 @@ def _lipschitz(A: LinearOperator, x: jax.Array, penalty: Callable[[jax.Array], j
     def curved(_: int, v: jax.Array) -> jax.Array:
         w = jax.jvp(gradient, (x,), (v,))[1]
         size = length(w)
-        return jnp.conj(w) / jnp.where(size > 0, size, 1)
+        return ratio(jnp.conj(w), size)
 
     start = scattered(x.shape, x.dtype)
     v = jax.lax.fori_loop(0, POWER_STEPS, curved, start / length(start))

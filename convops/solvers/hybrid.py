@@ -168,10 +168,7 @@ def _solved(
     real = jnp.finfo(b.dtype).dtype
     count = jnp.asarray(b.size if kept is None else jnp.sum(kept), real)
     zero = jnp.zeros((), real)
-    if rule == "discrepancy":
-        level = noise_of(noise, b, None, kept, f"`weight` is {rule!r}")
-    else:
-        level = zero
+    level = noise_of(noise, b, None, kept, f"`weight` is {rule!r}", needed=rule == "discrepancy")
     known = None if truth is None else start_of(A, truth, b.dtype, "truth")
     problem = Hybrid(
         LeastSquares(A, b, start_of(A, x0, b.dtype), zero, zero, zero, truth=known),

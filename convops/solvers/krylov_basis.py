@@ -53,12 +53,12 @@ def extend(problem: LeastSquares, basis: Basis, y: jax.Array) -> Basis:
     full = len(U) > 1
     room = len(V)
     Az = problem.A._matvec(z)
-    u, above = _beside_all(Az, U) if full else _beside_last(Az, U[0], T[k, k], k, room)
+    u, above = _beside_all(Az, U, k + 1) if full else _beside_last(Az, U[0], T[k, k], k, room)
     beta = length(u)
     u = ratio(u, beta)
     M = M.at[:, k].set(above.astype(M.dtype)).at[k + 1, k].set(beta)
     back = problem.A._rmatvec(u)
-    v, above = _beside_all(back, V) if full else _beside_last(back, V[k], beta, k, room)
+    v, above = _beside_all(back, V, k + 1) if full else _beside_last(back, V[k], beta, k, room)
     alpha = length(v)
     T = T.at[:, k + 1].set(above.astype(T.dtype)).at[k + 1, k + 1].set(alpha)
     U = U.at[k + 1 if full else 0].set(u)
@@ -76,14 +76,21 @@ def _beside_last(x: jax.Array, last: jax.Array, coefficient: jax.Array, k: jax.A
     return x - coefficient * last, jnp.zeros(room, coefficient.dtype).at[k].set(coefficient)
 
 
-def _beside_all(x: jax.Array, vectors: jax.Array):
-    """What x has beside all vectors so far, and its coefficients; twice is enough (Kahan and Parlett)."""
-    found = jnp.zeros(len(vectors), x.dtype)
+def _beside_all(x: jax.Array, vectors: jax.Array, count: jax.Array):
+    """What x has beside the first `count` vectors, and its coefficients; twice is enough (Kahan and Parlett).
+
+    One vector after the other (modified Gram-Schmidt): a product with all of them reads the room that is still empty.
+    """
+
+    def beside(n: jax.Array, held: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        x, found = held
+        part = jnp.sum(jnp.conj(vectors[n]) * x)
+        return x - part * vectors[n], found.at[n].add(part)
+
+    held = x, jnp.zeros(len(vectors), x.dtype)
     for _ in range(2):
-        part = jnp.sum(jnp.conj(vectors) * x[None], tuple(range(1, vectors.ndim)))
-        x = x - jnp.tensordot(part, vectors, 1, precision="highest")
-        found = found + part
-    return x, found
+        held = jax.lax.fori_loop(0, count, beside, held)
+    return held
 
 
 def _weights(x: jax.Array) -> jax.Array:

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ..operators.arrays import ratio
 from ..operators.base import LinearOperator
 from .checks import inner, length
-from .golub_kahan import GolubKahan, begin, done, euclidean, extend, ratio
+from .golub_kahan import GolubKahan, begin, done, euclidean, extend
 from .least_squares import LeastSquares, minimised, needs_rows
 from .progress import Callbacks
 from .solution import Solution
@@ -158,30 +159,14 @@ def lsmr(
     A : LinearOperator
     b : array
         Data of ``A.out_shape``, or flat; finite.
-    damp : float
-        Damping, as in `scipy.sparse.linalg.lsmr`.
-    x0 : array, optional
-        First iterate; zeros by default.
-    preconditioner : LinearOperator, optional
-        Selfadjoint and positive, near (A^H A + damp^2)^-1.
-    truth : array, optional
-        What x should be: ``history["error"]`` is then norm(x - truth) / norm(truth).
-    rtol, atol : float
-        As in `cgls`.
-    max_steps : int
-    loop : {"while", "scan", "chunked"}
-        ``scan`` lets gradients go through the steps.
-    callback : callable or list of callables, optional
-        Called every few steps with a `Progress`; True stops.
-    checkpoint : str, path or Checkpoint, optional
-        File that the run is saved to, and goes on from if it exists.
+    damp, x0, preconditioner, truth, rtol, atol, max_steps, loop, callback, checkpoint
+        As in `lsqr`, with the same errors.
 
     Returns
     -------
     Solution
-        ``history`` has ``residual_norm``, ``gradient_norm`` (of A^H r - damp^2 x) and ``norm``, the Frobenius norm of
-        the bidiagonal matrix: an estimate of that of (A; damp I). With a preconditioner ``gradient_norm`` is taken in
-        its norm, scaled to be right at the start.
+        ``history`` as `lsqr` has it, without ``condition``; with a preconditioner ``gradient_norm`` is taken in its
+        norm, scaled to be right at the start.
 
     References
     ----------

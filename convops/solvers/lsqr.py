@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ..operators.arrays import ratio
 from ..operators.base import LinearOperator
 from .checks import inner, length
-from .golub_kahan import GolubKahan, begin, done, euclidean, extend, ratio
+from .golub_kahan import GolubKahan, begin, done, euclidean, extend
 from .least_squares import LeastSquares, minimised, needs_rows
 from .progress import Callbacks
 from .solution import Solution

@@ -58,13 +58,17 @@ def noise_level(b: Any, axes: Any = None, *, kept: Any = None) -> jax.Array:
     return jnp.sqrt(sum(squares[1:], squares[0])) / NORMAL_QUARTILE
 
 
-def noise_of(noise: Any, b: jax.Array, basis: Any, kept: Any, purpose: str) -> jax.Array:
+def noise_of(noise: Any, b: jax.Array, basis: Any, kept: Any, purpose: str, needed: bool = True) -> jax.Array:
     """The noise level given, or estimated along the axes that are transformed (all of them where none is known to be).
 
-    `purpose` begins the sentence that is raised where one sample is all there is.
+    `purpose` begins the sentence that is raised where one sample is all there is. Where nothing needs the level it is
+    checked all the same, and zero.
     """
-    if noise is not None:
-        return scalar(noise, "noise", b.dtype)
+    given = None if noise is None else scalar(noise, "noise", b.dtype)
+    if not needed:
+        return jnp.zeros((), jnp.finfo(b.dtype).dtype)
+    if given is not None:
+        return given
     axes = range(b.ndim)
     if isinstance(basis, Transform):
         axes = [a + b.ndim - len(basis.shape) for a in basis.axes]

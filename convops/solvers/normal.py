@@ -8,11 +8,14 @@ import jax.numpy as jnp
 
 from ..operators import transforms
 from ..operators.base import LinearOperator
-from ..operators.spectral import gram_symbol, symbol
+from ..operators.cosine import asymmetry
+from ..operators.spectral import gram_symbol, mirrored, symbol
 from ..operators.unknown_boundary import UnknownBoundary
+from ..operators.windowed import Convolution
 from .checks import inner, length, reported
 from .iterate import Run, run_while, settled, start
 from .krylov import ConjugateGradient, System
+from .preconditioners import ASYMMETRY
 from .spectral import Transform
 
 
@@ -34,26 +37,50 @@ def equations(A, L, rhs, weight, rtol, atol) -> System:
 
 
 def preconditioner(A: LinearOperator, L: LinearOperator, weight: jax.Array, dtype: jnp.dtype) -> Any:
-    """For a blur with unknown surroundings: the inverse of the periodic normal equations, as much of A^H A as is seen.
+    """The inverse of near normal equations that a transform diagonalises; derivatives do not go through it.
 
-    F^-1 1 / (share |H|^2 + weight |D|^2) F; derivatives do not go through it.
+    For a blur with unknown surroundings F^-1 1 / (share |H|^2 + weight |D|^2) F, as much of A^H A as is seen. With
+    zeros around, or mirrored samples, the same by the DCT-II for mirrored samples and the kernel's even part, where the
+    kernel is about that. For other boundaries that costs more steps than it saves.
     """
-    rough = gram_symbol(L) if isinstance(A, UnknownBoundary) else None
-    if not isinstance(A, UnknownBoundary) or rough is None:
+    if isinstance(A, UnknownBoundary):
+        name, near, share = "fft", symbol(A.blur), A.share
+    elif isinstance(A, Convolution) and _mirrorable(A):
+        name, near, share = "dct", mirrored(A), 1
+    else:
         return None
-    blur = symbol(A.blur)
-    assert blur is not None
-    square = A.share * jnp.abs(blur.values) ** 2 + weight * jnp.real(rough.values)
+    rough = gram_symbol(L, name)
+    if near is None or rough is None:
+        return None
+    square = share * jnp.abs(near.values) ** 2 + weight * jnp.real(rough.values)
     least = jnp.finfo(square.dtype).eps * jnp.max(square)
     gain = transforms.precise(1 / jnp.maximum(square, least), dtype)
     numbers = (jnp.zeros((), dtype), *A._inexact_leaves(), *L._inexact_leaves())
     real = not any(map(jnp.iscomplexobj, numbers))
-    basis = Transform("fft", tuple(sorted(blur.axes | rough.axes)), A.in_shape, real)
-    return jax.tree_util.Partial(_filtered, basis, jax.lax.stop_gradient(basis.kept(gain)))
+    basis = Transform(name, tuple(sorted(near.axes | rough.axes)), A.in_shape, real)
+    gain = jax.lax.stop_gradient(basis.kept(gain))
+    if not isinstance(A, Convolution):
+        return jax.tree_util.Partial(_filtered, basis, gain)
+    pays = jax.lax.stop_gradient(asymmetry(A.kernel, A.window.origin) <= ASYMMETRY)
+    return jax.tree_util.Partial(_filtered_if, pays, basis, gain)
+
+
+def _mirrorable(A: Convolution) -> bool:
+    window = A.window
+    return (
+        not A.channels
+        and window.mode == "same"
+        and set(window.step) == {1}
+        and set(window.boundary) <= {"zero", "symmetric"}
+    )
 
 
 def _filtered(basis: Transform, gain: jax.Array, x: jax.Array) -> jax.Array:
     return basis.backward(gain * basis.forward(x))
+
+
+def _filtered_if(pays: jax.Array, basis: Transform, gain: jax.Array, x: jax.Array) -> jax.Array:
+    return jax.lax.cond(pays, lambda x: _filtered(basis, gain, x).astype(x.dtype), lambda x: x, x)
 
 
 @partial(jax.jit, static_argnames="max_steps")

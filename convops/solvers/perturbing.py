@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ..operators.arrays import positive_ratio
 from ..operators.base import LinearOperator
 from ..operators.separation import KroneckerSVD
 from . import normal, spectral
-from .checks import tolerance
 
 TOGETHER = 2**21  # numbers in the draws that are made at a time
 
@@ -34,8 +34,7 @@ class Precision(NamedTuple):
         assert self.square is not None
         assert self.rough is not None
         below = self.square + self.weight * self.rough
-        known = below > 0
-        return jnp.where(known, 1 / jnp.where(known, below, 1), 0), known
+        return positive_ratio(1, below), below > 0
 
     @property
     def thin(self) -> bool:
@@ -45,16 +44,11 @@ class Precision(NamedTuple):
 
 def precision_of(A: LinearOperator, L: LinearOperator, weight: jax.Array, dtype: Any) -> Precision:
     """N for problems of a dtype."""
-    basis = spectral.shared(A, L, real=not jnp.issubdtype(dtype, jnp.complexfloating))
+    basis = spectral.shared(A, L, dtype)
     if basis is None:
         return Precision(A, L, weight, None, None, None)
     problem = spectral.coefficients(A, L, jnp.zeros(A.out_shape, dtype), basis)
     return Precision(A, L, weight, basis, problem.square, problem.rough)
-
-
-def dtype_of(A: LinearOperator, L: LinearOperator, *numbers: Any) -> jnp.dtype:
-    """What is computed in; complex where anything is."""
-    return jnp.result_type(jnp.float32, *numbers, *A._inexact_leaves(), *L._inexact_leaves())
 
 
 def typed(key: Any) -> jax.Array:
@@ -69,16 +63,16 @@ def typed(key: Any) -> jax.Array:
 
 
 @partial(jax.jit, static_argnames=("count", "dtype", "max_steps"))
-def draws(model: Precision, key: jax.Array, count: int, dtype: Any, rtol: Any, max_steps: int) -> jax.Array:
+def draws(model: Precision, key: jax.Array, count: int, dtype: Any, rtol: jax.Array, max_steps: int) -> jax.Array:
     """Draws with the covariance N^-1; the i-th depends on the key and i alone."""
-    one = partial(_draw, model, dtype, tolerance(rtol, dtype, 1e-6, 1e-10), max_steps)
+    one = partial(_draw, model, dtype, rtol, max_steps)
     return jax.lax.map(one, _keys(key, count), batch_size=_together(model))
 
 
 @partial(jax.jit, static_argnames=("count", "dtype", "max_steps"))
-def mean_square(model: Precision, key: jax.Array, count: int, dtype: Any, rtol: Any, max_steps: int) -> jax.Array:
+def mean_square(model: Precision, key: jax.Array, count: int, dtype: Any, rtol: jax.Array, max_steps: int) -> jax.Array:
     """The mean of |draw|^2 over as many draws, a few of them in memory."""
-    one = partial(_draw, model, dtype, tolerance(rtol, dtype, 1e-6, 1e-10), max_steps)
+    one = partial(_draw, model, dtype, rtol, max_steps)
     chunk = max(n for n in range(1, min(count, _together(model)) + 1) if count % n == 0)
 
     def add(total: jax.Array, keys: jax.Array) -> tuple[jax.Array, None]:
@@ -111,4 +105,4 @@ def _draw(model: Precision, dtype: Any, rtol: jax.Array, max_steps: int, key: ja
     found = model.basis.backward(gain * inside)
     if not model.thin:
         return found
-    return found + (rhs - model.basis.backward(inside)) * jnp.where(weight > 0, 1 / jnp.where(weight > 0, weight, 1), 0)
+    return found + (rhs - model.basis.backward(inside)) * positive_ratio(1, weight)

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
 from ..operators.window import positive
-from .checks import data_of, scalar, steps_of, tolerance
+from .checks import data_of, dtype_of, scalar, steps_of, tolerance
 from .noise import noise_of
-from .perturbing import draws, dtype_of, mean_square, precision_of, typed
+from .perturbing import draws, mean_square, precision_of, typed
 from .pixels import pixel_variance
 from .roughness import roughness
 from .seen import seen

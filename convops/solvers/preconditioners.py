@@ -5,11 +5,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..operators import transforms
 from ..operators.arrays import traced
 from ..operators.base import LinearOperator
 from ..operators.convolution import convolution
+from ..operators.cosine import asymmetry
 from ..operators.diagonalized import stored
-from ..operators.spectral import diagonalized
+from ..operators.spectral import mirrored, symbol
 from ..operators.windowed import Convolution
 from .checks import scalar
 
@@ -49,7 +51,7 @@ def preconditioner(A: LinearOperator, damp: Any = 0.0, kind: str = "auto") -> Li
     Raises
     ------
     ValueError
-        For another operator or kind, and a traced kernel with ``dct``.
+        For another operator or kind.
 
     References
     ----------
@@ -70,14 +72,17 @@ def preconditioner(A: LinearOperator, damp: Any = 0.0, kind: str = "auto") -> Li
     if kind not in KINDS:
         raise ValueError(f"`kind` is {kind!r}; accepted are {', '.join(map(repr, KINDS))}")
     if kind == "auto":
-        kind = "dct" if _about_symmetric(A) else "chan"
-    near = diagonalized(_symmetric(A) if kind == "dct" else _periodic(A, kind))
-    square = jnp.abs(near.eigenvalues) ** 2
+        kind = "dct" if not traced(A.kernel) and asymmetry(A.kernel, A.window.origin) <= ASYMMETRY else "chan"
+    transform = "dct" if kind == "dct" else "fft"
+    near = mirrored(A) if kind == "dct" else symbol(_periodic(A, kind))
+    assert near is not None
+    sizes = tuple(n if a in near.axes else 1 for a, n in enumerate(A.in_shape))
+    square = jnp.abs(jnp.broadcast_to(transforms.precise(near.values, A.dtype), sizes)) ** 2
     least = jnp.finfo(square.dtype).eps * jnp.max(square)
     shift = jnp.maximum(scalar(damp, "damp", square.dtype) ** 2, jnp.where(least > 0, least, 1))
     real = not jnp.issubdtype(A.dtype, jnp.complexfloating)
-    facts = frozenset({"selfadjoint", "psd"}) | ({"circulant"} if near.transform == "fft" else frozenset())
-    return stored(1 / (square + shift), A.in_shape, near.transform, near.axes, real, facts)
+    facts = frozenset({"selfadjoint", "psd"}) | ({"circulant"} if transform == "fft" else frozenset())
+    return stored(1 / (square + shift), A.in_shape, transform, tuple(sorted(near.axes)), real, facts)
 
 
 def _offsets(A: Convolution, axis: int) -> jax.Array:
@@ -94,32 +99,3 @@ def _periodic(A: Convolution, kind: str) -> LinearOperator:
         kernel = kernel * share.astype(jnp.finfo(kernel.dtype).dtype).reshape(shape)
     dilation = window.dilation
     return convolution(kernel, A.in_shape, boundary="wrap", origin=window.origin, axes=A.axes, dilation=dilation)
-
-
-def _symmetric(A: Convolution) -> LinearOperator:
-    kernel, dilation = _mirrored(A), A.window.dilation
-    return convolution(kernel, A.in_shape, boundary="symmetric", axes=A.axes, dilation=dilation)
-
-
-def _mirrored(A: Convolution) -> jax.Array:
-    """The mean of the kernel and its mirror images about the origin."""
-    kernel = _centred(A)
-    for axis in range(kernel.ndim):
-        kernel = (kernel + jnp.flip(kernel, axis)) / 2
-    return kernel
-
-
-def _centred(A: Convolution) -> jax.Array:
-    """The kernel with zeros around it, its origin in the middle."""
-    pads = []
-    for length, origin in zip(A.window.kernel, A.window.origin, strict=True):
-        reach = max(abs(origin), abs(length - 1 - origin))
-        pads.append((reach - origin, reach - (length - 1 - origin)))
-    return jnp.pad(A.kernel, pads)
-
-
-def _about_symmetric(A: Convolution) -> bool:
-    if traced(A.kernel):
-        return False
-    rest = jnp.linalg.norm(jnp.ravel(_centred(A) - _mirrored(A)))
-    return bool(rest <= ASYMMETRY * jnp.linalg.norm(jnp.ravel(A.kernel)))

@@ -12,10 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..operators.arrays import ratio
 from ..operators.base import LinearOperator
 from ..operators.spectral import gram_symbol
 from . import normal
-from .checks import inner, length
+from .checks import dtype_of, inner, length
 from .seen import seen
 from .selection import Selection, lowest
 
@@ -48,7 +49,7 @@ def _chosen(A: Any, L: Any, b: jax.Array, rule: str, noise: jax.Array) -> tuple[
     scale = (A.norm() / _size(L)) ** 2
     scale = jnp.where(jnp.isfinite(scale) & (scale > 0), scale, 1)
     grid = jnp.log(scale.astype(real)) + jnp.linspace(np.log(RANGE[1]), np.log(RANGE[0]), GRID, dtype=real)
-    start = jnp.zeros((2, *A.in_shape), jnp.result_type(b, *A._inexact_leaves(), *L._inexact_leaves()))
+    start = jnp.zeros((2, *A.in_shape), dtype_of(A, L, b))
 
     def at(u: jax.Array, last: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The criterion at a weight, and the two solutions, begun at those of another weight."""
@@ -92,7 +93,7 @@ def _vertex(u: jax.Array, v: jax.Array) -> jax.Array:
     left, right = u[1] - u[0], u[1] - u[2]
     p, q = left * (v[1] - v[2]), right * (v[1] - v[0])
     below = 2 * (p - q)
-    step = (left * p - right * q) / jnp.where(below == 0, 1, below)
+    step = ratio(left * p - right * q, below)
     step = jnp.where((below == 0) | ~jnp.isfinite(step), 0, step)
     found = u[1] - step
     near = jnp.abs(found - u[1]) < 1e-2 * jnp.abs(u[2] - u[0])

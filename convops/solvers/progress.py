@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TextIO
 
 LINES = 10.0  # seconds between two lines where the output is no terminal
+WIPE = "\r\x1b[K"  # back to the beginning of the line, and erase it
 
 
 class Progress(NamedTuple):
@@ -114,12 +115,7 @@ class _Bar:
     def _draw(self, progress: Progress) -> None:
         text = _sentence(progress)
         if self._terminal():
-            room = shutil.get_terminal_size().columns - 1
-            width = min(24, room - len(text) - 3)
-            if width >= 4:
-                done = round(width * progress.step / max(progress.max_steps, 1))
-                text = f"[{'#' * done}{'-' * (width - done)}] {text}"
-            self._write(f"\r\x1b[K{text[:room]}")
+            self._write(drawn(progress.step / max(progress.max_steps, 1), text))
         else:
             self._write(text + "\n")
         self.written = progress
@@ -134,7 +130,7 @@ def _sentence(progress: Progress) -> str:
     weight = "" if progress.weight is None else f"weight {progress.weight:.2g}  "
     return (
         f"step {progress.step}/{progress.max_steps}  residual {progress.residual_norm:.2g}  {weight}"
-        f"{_clock(progress.seconds)} taken, {_clock(_left(progress))} left"
+        f"{clock(progress.seconds)} taken, {clock(_left(progress))} left"
     )
 
 
@@ -144,10 +140,20 @@ def _left(progress: Progress) -> float:
     return progress.seconds / steps * (progress.max_steps - progress.step) if steps > 0 else math.inf
 
 
-def _clock(seconds: float) -> str:
+def drawn(fraction: float, text: str) -> str:
+    """What draws a bar and a text on a terminal, over the line before and no wider than it."""
+    room = shutil.get_terminal_size().columns - 1
+    width = min(24, room - len(text) - 3)
+    if width >= 4:
+        done = round(width * min(fraction, 1.0))
+        text = f"[{'#' * done}{'-' * (width - done)}] {text}"
+    return f"{WIPE}{text[:room]}"
+
+
+def clock(seconds: float) -> str:
     """Write a time span.
 
-    >>> _clock(75.2), _clock(7275.2), _clock(float("inf"))
+    >>> clock(75.2), clock(7275.2), clock(float("inf"))
     ('1:15', '2:01:15', '?:??')
     """
     if not math.isfinite(seconds):

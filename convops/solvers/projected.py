@@ -11,6 +11,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ..operators.arrays import positive_ratio
+
 POINTS, ROUNDS = 48, 4  # of the search in log weight: a grid, then a grid between the best point's neighbours, ...
 SIZES = 32, 128, 512  # in which the singular values are computed: the least that has room for k columns
 
@@ -25,21 +27,17 @@ class Projected(NamedTuple):
 
     def solved(self, weight: jax.Array) -> jax.Array:
         """Q [s c / (s^2 + a)]."""
-        return jnp.matmul(self.Q, self.s * self.c[:-1] * _inverse(self.s**2 + weight), precision="highest")
+        return jnp.matmul(self.Q, positive_ratio(self.s * self.c[:-1], self.s**2 + weight), precision="highest")
 
     def residual(self, weight: jax.Array) -> jax.Array:
         """norm(beta e1 - M y)^2."""
-        left = weight * _inverse(self.s**2 + weight)
+        left = positive_ratio(weight, self.s**2 + weight)
         left = jnp.where(self.s > 0, left, 1) * self.c[:-1]
         return jnp.sum(jnp.abs(left) ** 2) + jnp.abs(self.c[-1]) ** 2
 
     def passed(self, weight: jax.Array) -> jax.Array:
         """How many of the k coefficients y fits: sum s^2 / (s^2 + a)."""
-        return jnp.sum(self.s**2 * _inverse(self.s**2 + weight))
-
-
-def _inverse(x: jax.Array) -> jax.Array:
-    return jnp.where(x > 0, 1 / jnp.where(x > 0, x, 1), 0)
+        return jnp.sum(positive_ratio(self.s**2, self.s**2 + weight))
 
 
 def decomposed(M: jax.Array, beta: jax.Array, k: jax.Array) -> Projected:
@@ -81,11 +79,11 @@ def omega_for(small: Projected) -> jax.Array:
 
     With N(a) the residual's square and D = k + 1 - omega p, p = sum s^2 / (s^2 + a), that is N' D = 2 N D'.
     """
-    a = jnp.min(jnp.where(jnp.arange(len(small.s)) < small.k, small.s, jnp.inf)) ** 2
+    a = small.s[small.k - 1] ** 2
     N, slope = jax.jvp(small.residual, (a,), (jnp.ones_like(a),))
     p, fall = jax.jvp(small.passed, (a,), (jnp.ones_like(a),))
     below = p * slope - 2 * N * fall
-    return jnp.where(below > 0, jnp.clip((small.k + 1) * slope / jnp.where(below > 0, below, 1), 0, 1), 1)
+    return jnp.clip(positive_ratio((small.k + 1) * slope, below, otherwise=1), 0, 1)
 
 
 def discrepancy(small: Projected, residual: Callable[[jax.Array], jax.Array], target: jax.Array) -> jax.Array:

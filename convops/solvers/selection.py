@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..operators.arrays import ratio
 from .spectral import Coefficients, residual_factor
 
 NEED_NOISE = ("discrepancy", "sure")
@@ -76,7 +77,7 @@ def choose(problem: Coefficients, rule: str, noise: jax.Array, iterations: int =
     weight = jnp.exp(u)
     t = residual_factor(problem, weight, iterations)
     expected = whiteness_of(problem._replace(power=jnp.ones_like(problem.power)), t) * (1 if problem.complex else 1.5)
-    white = whiteness_of(problem, t) / _nonzero(expected)
+    white = ratio(whiteness_of(problem, t), expected)
     return weight, Selection(jnp.exp(grid), values, at_edge, white)
 
 
@@ -104,7 +105,7 @@ def minimised(criterion: Criterion, grid: jax.Array) -> tuple[jax.Array, jax.Arr
         ends = jax.lax.fori_loop(0, BISECTIONS[grid.dtype.itemsize], step, (low, high))
         return (ends[0] + ends[1]) / 2
 
-    u = jax.lax.custom_root(stationary, grid[best], halved, lambda g, y: y / _nonzero(g(jnp.ones_like(y))))
+    u = jax.lax.custom_root(stationary, grid[best], halved, lambda g, y: ratio(y, g(jnp.ones_like(y))))
     return jnp.where(at_edge, grid[best], u), values, at_edge
 
 
@@ -121,10 +122,6 @@ def lowest(values: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.argmin(jnp.where(dips | at_edge, finite, jnp.inf)), at_edge
 
 
-def _nonzero(x: jax.Array) -> jax.Array:
-    return jnp.where(x == 0, 1, x)
-
-
 def data_size(problem: Coefficients) -> jax.Array:
     """The number m of data."""
     return jnp.sum(problem.count * jnp.ones_like(problem.power)) + problem.beyond
@@ -137,8 +134,8 @@ def energy(problem: Coefficients, t: jax.Array) -> jax.Array:
 
 def whiteness_of(problem: Coefficients, t: jax.Array) -> jax.Array:
     """The residual's sum of fourth powers by the square of its sum of squares; t is scaled to keep its powers apart."""
-    left = problem.power * (t / _nonzero(jnp.max(t))) ** 2
-    return jnp.sum(problem.count * left**2) / _nonzero(jnp.sum(problem.count * left)) ** 2
+    left = problem.power * ratio(t, jnp.max(t)) ** 2
+    return ratio(jnp.sum(problem.count * left**2), jnp.sum(problem.count * left) ** 2)
 
 
 def _gcv(problem: Coefficients, noise: jax.Array, iterations: int, u: jax.Array) -> jax.Array:
@@ -182,7 +179,7 @@ def _lcurve(problem: Coefficients, noise: jax.Array, iterations: int, u: jax.Arr
     first = jax.jacfwd(corner)
     x, y = first(u)
     xx, yy = jax.jacfwd(first)(u)
-    return (xx * y - x * yy) / _nonzero((x**2 + y**2) ** 1.5)
+    return ratio(xx * y - x * yy, (x**2 + y**2) ** 1.5)
 
 
 def _discrepancy(problem: Coefficients, noise: jax.Array, iterations: int, u: jax.Array) -> jax.Array:

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..operators.arrays import traced
+from ..operators.arrays import ratio, traced
 from ..operators.base import LinearOperator
 from ..operators.norms import scattered
 from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
-from .golub_kahan import ratio
 from .iterate import solve
 from .krylov import ConjugateGradient, System
 from .least_squares import checked_preconditioner
@@ -203,29 +202,13 @@ def minres(
         Equal to its adjoint, which is checked on numbers without structure (of concrete operators).
     b : array
         Data of ``A.out_shape``, or flat; finite.
-    shift : float
-        Real and non-negative.
-    x0 : array, optional
-        First iterate; zeros by default.
-    preconditioner : LinearOperator, optional
-        Selfadjoint and positive, near the inverse of A + shift I.
-    truth : array, optional
-        What x should be: ``history["error"]`` is then norm(x - truth) / norm(truth).
-    rtol, atol : float
-        Stop when norm(b - (A + shift I) x) <= max(rtol norm(b), atol). `rtol` is 1e-5 in single and 1e-8 in double
-        precision unless given.
-    max_steps : int
-    loop : {"while", "scan", "chunked"}
-        ``scan`` lets gradients go through the steps.
-    callback : callable or list of callables, optional
-        Called every few steps with a `Progress`; True stops.
-    checkpoint : str, path or Checkpoint, optional
-        File that the run is saved to, and goes on from if it exists.
+    shift, x0, preconditioner, truth, rtol, atol, max_steps, loop, callback, checkpoint
+        As in `cg`.
 
     Returns
     -------
     Solution
-        With ``history["residual_norm"]``; ``objective`` is 1/2 <x, (A + shift I) x> - <x, b>.
+        As of `cg`.
 
     Raises
     ------

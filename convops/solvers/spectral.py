@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from ..operators import transforms
-from ..operators.arrays import traced
+from ..operators.arrays import positive_ratio, traced
 from ..operators.base import LinearOperator
 from ..operators.blocks import Kronecker, VerticalStack
 from ..operators.elementary import Identity
@@ -87,14 +87,15 @@ class Transform:
         return math.sqrt(math.prod(self.shape[a] for a in self.axes)) if self.name == "fft" else 1.0
 
 
-def shared(A: LinearOperator, L: LinearOperator, real: bool) -> Transform | KroneckerSVD | None:
-    """What makes A and L^H L diagonal, or None where nothing is known to."""
+def shared(A: LinearOperator, L: LinearOperator, dtype: Any) -> Transform | KroneckerSVD | None:
+    """What makes A and L^H L diagonal, or None where nothing is known to; for x of a dtype (see `dtype_of`)."""
     blocks = A.blocks if isinstance(A, VerticalStack) else (A,)
     concrete = not any(map(traced, jax.tree.leaves((A, L))))
     for name in transforms.NAMES if concrete else ("fft",):
         known = [*(_axes(symbol, block, name) for block in blocks), _axes(gram_symbol, L, name)]
         if all(axes is not None for axes in known):
             axes = frozenset().union(*known)  # type: ignore[arg-type]
+            real = not jnp.issubdtype(dtype, jnp.complexfloating)
             return Transform(name, tuple(sorted(axes)), A.in_shape, real)
     return kronecker_svd(A) if concrete and isinstance(L, Identity) and _small_product(A) else None
 
@@ -160,7 +161,7 @@ def _combined(blocks: list[jax.Array], rough: jax.Array, b: jax.Array, basis: Tr
     rhs = _total([jnp.conj(h) * y for h, y in zip(H, data, strict=True)])
     energy = _total([jnp.real(y * jnp.conj(y)) for y in data])
     seen = square > 0
-    power = jnp.where(seen, jnp.real(rhs * jnp.conj(rhs)) / jnp.where(seen, square, 1), 0)
+    power = positive_ratio(jnp.real(rhs * jnp.conj(rhs)), square)
     rest = energy - power if len(data) > 1 else jnp.where(seen, 0, energy)
     count = jnp.broadcast_to(basis.count, rhs.shape)
     outside = jnp.sum(count * jnp.maximum(rest, 0))
@@ -187,16 +188,13 @@ def _by_svd(svd: KroneckerSVD, b: jax.Array) -> Coefficients:
 def residual_factor(problem: Coefficients, weight: jax.Array, iterations: int = 1) -> jax.Array:
     """1 - phi: the part of each coefficient of the data that stays in the residual."""
     penalty = weight * problem.rough
-    denominator = problem.square + penalty
-    safe = jnp.where(denominator > 0, denominator, 1)
-    return jnp.where(denominator > 0, penalty / safe, 1) ** iterations
+    return positive_ratio(penalty, problem.square + penalty, otherwise=1) ** iterations
 
 
 @partial(jax.jit, static_argnames="iterations")
 def solved(problem: Coefficients, weight: jax.Array, basis: Transform | KroneckerSVD, iterations: int) -> jax.Array:
     """The (iterated) Tikhonov solution; its coefficients are zero where A and L both vanish."""
     denominator = problem.square + weight * problem.rough
-    safe = jnp.where(denominator > 0, denominator, 1)
-    gain = jnp.where(denominator > 0, 1 / safe, 0)
+    gain = positive_ratio(1, denominator)
     t = residual_factor(problem, weight)
     return basis.backward(problem.rhs * gain * sum(t**j for j in range(iterations)))

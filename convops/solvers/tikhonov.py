@@ -9,7 +9,7 @@ from ..operators.base import LinearOperator
 from ..operators.window import positive
 from . import normal, probing, selection, spectral
 from .checkpoint import checkpoint_of
-from .checks import data_of, length, scalar, start_of, steps_of, tolerance
+from .checks import data_of, dtype_of, length, scalar, start_of, steps_of, tolerance
 from .iterate import Run, solve
 from .krylov import ConjugateGradient
 from .noise import noise_of
@@ -112,13 +112,13 @@ def tikhonov(
     data = b if centre is None else b - A.matvec(centre)
     steps = positive(iterations, "iterations")
     stop = tolerance(rtol, b.dtype, 1e-6, 1e-14), scalar(atol, "atol", b.dtype)
-    numbers = (b, *A._inexact_leaves(), *L._inexact_leaves())
-    basis = spectral.shared(A, L, real=not any(map(jnp.iscomplexobj, numbers)))
+    basis = spectral.shared(A, L, dtype_of(A, L, b))
+    level = noise_of(noise, b, basis, kept, f"`weight` is {rule!r}", needed=rule in selection.NEED_NOISE)
     chosen = run = None
     if basis is not None:
         problem = spectral.coefficients(A, L, data, basis)
         if rule is not None:
-            weight, chosen = selection.choose(problem, rule, _noise(rule, noise, b, basis, None), steps)
+            weight, chosen = selection.choose(problem, rule, level, steps)
         x = spectral.solved(problem, weight, basis, steps)
     else:
         first = start_of(A, x0, b.dtype)
@@ -128,18 +128,11 @@ def tikhonov(
                 f"`iterations` is {steps} and `weight` is {rule!r}, which needs a closed form: give a number"
             )
         if rule is not None:
-            weight, found, chosen = probing.choose(A, L, data, rule, _noise(rule, noise, b, None, kept))
+            weight, found, chosen = probing.choose(A, L, data, rule, level)
             if x0 is None:  # what is known of x costs no accuracy
                 first, stop = found, (stop[0], jnp.maximum(stop[1], stop[0] * length(A.rmatvec(data))))
         x, run = _iterated(A, L, data, weight, first, stop, steps_of(max_steps), steps, watch)
     return _solution(A, L, data, weight, centre, x, run, flat, stop, chosen, check=steps == 1)
-
-
-def _noise(rule: str, noise: Any, b: jax.Array, basis: Any, kept: jax.Array | None) -> jax.Array:
-    """The noise level given, or estimated, where the rule needs one."""
-    if noise is None and rule not in selection.NEED_NOISE:
-        return jnp.zeros((), jnp.finfo(b.dtype).dtype)
-    return noise_of(noise, b, basis, kept, f"`weight` is {rule!r}")
 
 
 def _iterated(A, L, b, weight, first, stop, max_steps: int, iterations: int, watch) -> tuple[jax.Array, Run]:

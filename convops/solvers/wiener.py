@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..operators.arrays import as_inexact, traced
+from ..operators.arrays import as_inexact, positive_ratio, traced
 from ..operators.base import LinearOperator
 from ..operators.elementary import identity
 from . import spectral
-from .checks import data_of, inner, length, reported, start_of
+from .checks import data_of, dtype_of, inner, length, reported, start_of
 from .solution import CONVERGED, Solution
 
 
@@ -54,8 +54,8 @@ def wiener(A: LinearOperator, b: Any, *, noise_power: Any, signal_power: Any, me
     [0. 0. 4. 4. 0. 0.]
     """
     b, flat = data_of(A, b)
-    real = not any(map(jnp.iscomplexobj, (b, *A._inexact_leaves())))
-    basis = spectral.shared(A, identity(A.in_shape), real)
+    L = identity(A.in_shape)
+    basis = spectral.shared(A, L, dtype_of(A, L, b))
     if not isinstance(basis, spectral.Transform):
         raise ValueError(f"`A` is {A!r}, which no transform is known to diagonalise: use tikhonov")
     noise = _power(noise_power, "noise_power", A.in_shape, b.dtype)
@@ -68,7 +68,7 @@ def _solved(A: LinearOperator, b: jax.Array, noise: Any, signal: Any, centre: An
     problem = spectral.coefficients(A, identity(A.in_shape), b - A.matvec(centre), basis)
     noise, signal = basis.kept(noise), basis.kept(signal)
     below = problem.square * signal + noise
-    gain = jnp.where(below > 0, signal / jnp.where(below > 0, below, 1), 0)
+    gain = positive_ratio(signal, below)
     x = centre + basis.backward(problem.rhs * gain)
     r = b - A.matvec(x)
     return Solution(
