@@ -148,9 +148,8 @@ def spectrum_of(split: Split, alone: bool = False) -> Spectrum | None:
     if alone:
         operators = [Identity(in_shape=split.x0.shape, out_shape=split.x0.shape)]
     A: LinearOperator = Identity(in_shape=split.x0.shape, out_shape=split.x0.shape) if split.A is None else split.A
-    numbers = (split.x0, *jax.tree.leaves((split.A, split.b, operators)))
-    real = not any(map(jnp.iscomplexobj, numbers))
-    basis = spectral.shared(A, operators[0] if len(operators) == 1 else vstack(operators), real)
+    dtype = jnp.result_type(split.x0, *jax.tree.leaves((split.A, split.b, operators)))
+    basis = spectral.shared(A, operators[0] if len(operators) == 1 else vstack(operators), dtype)
     if not isinstance(basis, spectral.Transform):
         return None
     found = [gram_symbol(operator, basis.name) for operator in operators]
