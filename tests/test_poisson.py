@@ -90,26 +90,26 @@ def test_without_normalisation_it_is_the_usual_algorithm_of_image_libraries(shap
 
 def test_acceleration_equals_the_formula_with_matrices():
     A = co.convolution(PSF, SHAPE)
-    M, b = dense(A), data(A).ravel()
+    M, b = dense(A), data(A, 2.0).ravel()
     x = np.full(b.size, 40.0)
     sensitivity = M.T @ np.ones(b.size)
     before, change, point = x, None, x
     for _ in range(9):
-        after = point * (M.T @ (b / (M @ point))) / sensitivity
+        after = point * (M.T @ (b / (M @ point + 2))) / sensitivity
         new = after - point
         ahead = 0.0 if change is None else np.clip(new @ change / (change @ change), 0, 1)
-        point, before, change = np.maximum(after + ahead * (after - before), 0), after, new
-    sol = co.richardson_lucy(A, b, x0=np.full(b.size, 40.0), stop=None, max_steps=9, rtol=0.0)
+        point, before, change = np.maximum(after + ahead * (after - before), 0.1 * after), after, new
+    sol = co.richardson_lucy(A, b, background=2.0, x0=np.full(b.size, 40.0), stop=None, max_steps=9, rtol=0.0)
     assert sol.x.shape == b.shape
     assert error(sol.x, point) < 10 * TOLERANCE
-    assert math.isclose(sol.objective, kl(b, M @ point), rel_tol=1e-3)
+    assert math.isclose(sol.objective, kl(b, M @ point + 2), rel_tol=1e-3)
 
 
 def test_total_variation_equals_the_formula_and_lowers_the_objective():
     A = co.convolution(PSF, SHAPE)
-    M, b = dense(A), data(A).ravel()
+    M, b = dense(A), data(A, 2.0).ravel()
     n = (M.T @ np.ones(b.size)).reshape(SHAPE)
-    level = b.sum() / n.sum()
+    level = (b.sum() - 2 * b.size) / n.sum()
     weight, smooth = 0.05, 0.01 * level
 
     def slopes(x):
@@ -125,15 +125,15 @@ def test_total_variation_equals_the_formula_and_lowers_the_objective():
         div = p + q
         div[1:] -= p[:-1]
         div[:, 1:] -= q[:, :-1]
-        ratio = (M.T @ (b / (M @ x.ravel()))).reshape(SHAPE)
+        ratio = (M.T @ (b / (M @ x.ravel() + 2))).reshape(SHAPE)
         x = x * ratio / np.maximum(n - weight * div, 0.1 * n)
-    sol = co.richardson_lucy(A, b.reshape(SHAPE), weight=weight, x0=first, max_steps=6, **PLAIN)
+    sol = co.richardson_lucy(A, b.reshape(SHAPE), background=2.0, weight=weight, x0=first, max_steps=6, **PLAIN)
     assert error(sol.x, x) < 10 * TOLERANCE
-    value = kl(b, M @ x.ravel()) + weight * np.sum(n * (slopes(x)[2] - smooth))
+    value = kl(b, M @ x.ravel() + 2) + weight * np.sum(n * (slopes(x)[2] - smooth))
     assert math.isclose(sol.objective, value, rel_tol=1e-4)
     assert float(sol.weight) == pytest.approx(weight)
-    rough = co.richardson_lucy(A, b.reshape(SHAPE), max_steps=100, **PLAIN)
-    flat = co.richardson_lucy(A, b.reshape(SHAPE), weight=weight, max_steps=100, **PLAIN)
+    rough = co.richardson_lucy(A, b.reshape(SHAPE), background=2.0, max_steps=100, **PLAIN)
+    flat = co.richardson_lucy(A, b.reshape(SHAPE), background=2.0, weight=weight, max_steps=100, **PLAIN)
     assert np.linalg.norm(flat.x - SCENE) < 0.95 * np.linalg.norm(rough.x - SCENE)
     assert float(flat.objective) < float(flat.history["objective"][20])
 
@@ -173,7 +173,7 @@ def test_unknown_surroundings_and_weights(weighted):
     unseen = M.T @ keep.ravel() < 1e-9
     assert unseen.any()
     assert np.allclose(np.asarray(sol.x).ravel()[unseen], 20.0)
-    assert 0.7 < 2 * float(sol.objective) / keep.sum() < 3
+    assert 0.5 < 2 * float(sol.objective) / keep.sum() < 3
     stopped = co.richardson_lucy(seen, spoilt, max_steps=100)
     assert bool(stopped.converged) and 1 < int(stopped.num_steps) < 60
     assert "as closely as their noise" in stopped.status
@@ -311,8 +311,8 @@ def test_loops_jit_vmap_and_gradients():
     for loop in ("scan", "chunked"):
         other = co.richardson_lucy(A, b, background=1.0, max_steps=15, loop=loop)
         assert error(other.x, np.asarray(sol.x)) < TOLERANCE and int(other.num_steps) == int(sol.num_steps)
-    jitted = jax.jit(lambda A, b, dark: co.richardson_lucy(A, b, background=dark, weight=0.01, max_steps=15))
-    assert error(jitted(A, b, 1.0).x, co.richardson_lucy(A, b, background=1.0, weight=0.01, max_steps=15).x) < 1e-4
+    jitted = jax.jit(lambda A, b, dark: co.richardson_lucy(A, b, background=dark, max_steps=15))
+    assert error(jitted(A, b, 1.0).x, np.asarray(sol.x)) < 10 * TOLERANCE
     many = jax.vmap(lambda b: co.richardson_lucy(A, b, background=1.0, max_steps=15))(jnp.stack([b, 0 * b, 2 * b]))
     assert error(many.x[0], np.asarray(sol.x)) < 10 * TOLERANCE
     assert float(jnp.abs(many.x[1]).max()) < 1e-6
@@ -351,7 +351,7 @@ def test_new_numbers_do_not_compile_anew():
 
 def test_a_callback_stops_it():
     A = co.convolution(PSF, SHAPE)
-    sol = co.richardson_lucy(A, data(A), stop=None, callback=lambda told: told.steps >= 10)
+    sol = co.richardson_lucy(A, data(A), stop=None, callback=lambda told: told.step >= 10)
     assert int(sol.num_steps) == 10 and "callback" in sol.status
 
 
