@@ -1,5 +1,6 @@
 """Convolution matrices as matrix-free linear operators in JAX, and the solvers that use them to undo blur."""
 
+from . import penalties as penalties
 from . import problems as problems
 from . import psf as psf
 from . import testing as testing
@@ -40,6 +41,16 @@ from .operators.tuning import tune as tune
 from .operators.unknown_boundary import UnknownBoundary as UnknownBoundary
 from .operators.unknown_boundary import unknown_boundary as unknown_boundary
 from .operators.wavelets import wavelet as wavelet
+from .penalties.base import Penalty as Penalty
+from .penalties.constraints import Box as Box
+from .penalties.constraints import NonNegative as NonNegative
+from .penalties.constraints import Simplex as Simplex
+from .penalties.huber import Huber as Huber
+from .penalties.hyper_laplacian import HyperLaplacian as HyperLaplacian
+from .penalties.quadratic import Quadratic as Quadratic
+from .penalties.sparsity import L1 as L1
+from .penalties.sparsity import GroupL1 as GroupL1
+from .penalties.sparsity import TotalVariation as TotalVariation
 from .solvers.checkpoint import Checkpoint as Checkpoint
 from .solvers.credible import credible_interval as credible_interval
 from .solvers.edges import edgetaper as edgetaper

@@ -36,7 +36,7 @@ def norm(op: LinearOperator, method: str, steps: int | None) -> jax.Array:
     exact = exact_norm(op)
     if exact is not None:
         return exact
-    if method == "bound" and not _bounded(op):
+    if method == "bound" and not bounded(op):
         raise ValueError(f"no bound is known for the norm of {op!r}; estimate it with method='lanczos' or 'power'")
     return apply_norm(op)
 
@@ -65,11 +65,11 @@ def _largest(op: LinearOperator, transform: str) -> jax.Array | None:
     return None if found is None else jnp.sqrt(jnp.max(jnp.real(found.values)))
 
 
-def _bounded(op: LinearOperator) -> bool:
+def bounded(op: LinearOperator) -> bool:
     """Whether no part of `_norm` is an estimate."""
     parts = jax.tree.leaves(op, is_leaf=lambda part: isinstance(part, LinearOperator) and part is not op)
     nested = [part for part in parts if isinstance(part, LinearOperator)]
-    return type(op)._norm is not LinearOperator._norm and all(map(_bounded, nested))
+    return type(op)._norm is not LinearOperator._norm and all(map(bounded, nested))
 
 
 @partial(jax.jit, static_argnames="steps")
