@@ -255,9 +255,7 @@ def test_stars_on_nothing_stay_finite_and_positive(method, accelerate, dtype):
     A = co.convolution(np.asarray(co.psf.gaussian(2.0), dtype)[3:-3, 3:-3], scene.shape, boundary="wrap", method=method)
     b = rng.poisson(np.maximum(np.asarray(A @ scene, float), 0)).astype(dtype)
     for background in (0.0, 1e-3):
-        sol = co.richardson_lucy(
-            A, b, accelerate=accelerate, background=background, stop=None, max_steps=200, rtol=0.0
-        )
+        sol = co.richardson_lucy(A, b, accelerate=accelerate, background=background, stop=None, max_steps=200, rtol=0.0)
         assert sol.x.dtype == dtype
         x = np.asarray(sol.x)
         assert np.isfinite(x).all() and (x >= 0).all()
