@@ -18,7 +18,7 @@ SCENE = np.zeros(SHAPE)
 SCENE[2:9, 2:7] = 60.0
 SCENE[5:8, 9:12] = 150.0
 CLOSE = 1e-6 if X64 else 1e-4
-RTOL = 1e-7 if X64 else 2e-5
+RTOL = 1e-6 if X64 else 2e-5
 
 
 def operator(kind, psf=PSF, mask=None):
@@ -151,7 +151,7 @@ def test_several_terms_and_constraints():
     free = co.poisson_admm(A, b, background=2.0, max_steps=2000)
     assert float(free.x.max()) > 100
     slow = co.richardson_lucy(A, b, background=2.0, stop=None, max_steps=3000, rtol=0.0)
-    assert float(free.objective) == pytest.approx(float(slow.objective), rel=1e-2)
+    assert 0.95 * float(slow.objective) < float(free.objective) < float(slow.objective)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -167,7 +167,8 @@ def test_the_prox_is_the_minimiser(weighted):
     inside = (t > 1e-9) & (w > 0)
     slope = w * (1 - y / np.where(t > 0, t, 1)) + 0.3 * (u - v)
     assert np.abs(slope[inside]).max() < 1e-9
-    assert (slope[~inside & (w > 0)] >= -1e-12).all() and (y[~inside & (w > 0)] == 0).all()
+    assert (slope[~inside & (w > 0)] >= -1e-12).all()
+    assert (y[~inside & (w > 0)] == 0).all()
     assert np.allclose(u[w == 0], v[w == 0])
 
 
@@ -175,10 +176,12 @@ def test_no_light_loops_jit_vmap_and_gradients():
     A, b = problem("wrap")
     penalty = co.TotalVariation(0.1, boundary="wrap")
     dark = co.poisson_admm(A, np.zeros(SHAPE), penalty=penalty)
-    assert float(jnp.abs(dark.x).max()) < 1e-4 and np.isfinite(np.asarray(dark.history["objective"])).all()
+    assert float(jnp.abs(dark.x).max()) < 1e-4
+    assert np.isfinite(np.asarray(dark.history["objective"])).all()
     sol = co.poisson_admm(A, b, penalty=penalty, max_steps=20)
     scan = co.poisson_admm(A, b.ravel(), penalty=penalty, max_steps=20, loop="scan")
-    assert scan.x.shape == (156,) and np.allclose(scan.x, np.ravel(sol.x), atol=1e-2)
+    assert scan.x.shape == (156,)
+    assert np.allclose(scan.x, np.ravel(sol.x), atol=1e-2)
     traces = []
 
     @jax.jit
@@ -190,8 +193,10 @@ def test_no_light_loops_jit_vmap_and_gradients():
     run(operator("wrap", PSF[::-1]), jnp.asarray(b), co.TotalVariation(0.2, boundary="wrap"))
     assert len(traces) == 1
     many = jax.vmap(lambda b: run.__wrapped__(A, b, penalty))(jnp.stack([jnp.asarray(b), 0 * jnp.asarray(b)]))
-    assert np.allclose(many[0], sol.x, atol=1e-2) and float(jnp.abs(many[1]).max()) < 1
+    assert np.allclose(many[0], sol.x, atol=1e-2)
+    assert float(jnp.abs(many[1]).max()) < 1
 
+    @jax.jit
     def loss(weight):
         penalty = co.TotalVariation(weight, boundary="wrap")
         x = co.poisson_admm(A, b, penalty=penalty, max_steps=15, loop="scan", rtol=0.0).x

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
 from ..operators.differences import gradient
-from .checks import inner, scalar, steps_of, tolerance
+from .checks import inner, reported, scalar, steps_of, tolerance
 from .counted import counted, divergence, start_from, weights_of
 from .iterate import solve
 from .photons import expected_deviance, photons_per_unit
@@ -251,8 +251,8 @@ def richardson_lucy(
         x=x.reshape(-1) if model.flat else x,
         converged=(run.code == CONVERGED) | (run.code == FITTED),
         num_steps=run.steps,
-        residual_norm=run.state.residual_norm,
-        objective=run.state.objective,
+        residual_norm=reported(run.state.residual_norm),
+        objective=reported(run.state.objective),
         history=run.history,
         code=run.code,
         weight=total,

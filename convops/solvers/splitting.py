@@ -91,7 +91,7 @@ class Solver(NamedTuple):
 
     def __call__(self, rhs: jax.Array, x: jax.Array) -> jax.Array:
         """The solution; `x` is near it."""
-        if self.basis is not None:
+        if self.basis is not None and self.gain is not None:
             return self.basis.backward(self.gain * self.basis.forward(rhs))
         matvec = jax.tree_util.Partial(normal, self.B, self.others, self.scale)
         correction = rhs - matvec(x)
