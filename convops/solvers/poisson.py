@@ -222,7 +222,7 @@ def richardson_lucy(
     References
     ----------
     Richardson, J. Opt. Soc. Am. 62 (1972) 55; Lucy, Astron. J. 79 (1974) 745. Biggs & Andrews, Appl. Opt. 36 (1997)
-    1766, equations 3 to 7. Dey et al., Microsc. Res. Tech. 69 (2006) 260, equation 9. Bertero et al., Inverse Problems 26
+    1766. Dey et al., Microsc. Res. Tech. 69 (2006) 260, for the total variation. Bertero et al., Inverse Problems 26
     (2010) 105004, for the rule.
 
     Examples
@@ -230,8 +230,8 @@ def richardson_lucy(
     >>> import convops as co
     >>> A = co.convolution([0.25, 0.5, 0.25], 5)
     >>> b = A @ [0.0, 0.0, 100.0, 0.0, 0.0]
-    >>> sol = co.richardson_lucy(A, b, max_steps=50)
-    >>> print(sol.x.round(0))
+    >>> sol = co.richardson_lucy(A, b, stop=None, max_steps=100)
+    >>> print(abs(sol.x).round(0))
     [  0.   0. 100.   0.   0.]
     """
     if stop not in STOPS:

@@ -157,8 +157,8 @@ def poisson_admm(
     KL = sum(b log(b / m) - b + m) is the negative logarithm of the likelihood. The likelihood, each term of the penalty
     and the sign of x work on copies u of A x, K x and x, the first by ``u = (v - 1/rho + sqrt((v - 1/rho)^2 +
     4 b/rho)) / 2`` (for no background); the copies are then brought together by one linear solve, whose matrix A^H A +
-    sum K^H K + 1 never changes. It is exact where the FFT or the DCT-II diagonalises both A and K: with a periodic A, or
-    `unknown_boundary`, for penalties with ``boundary="wrap"``. Elsewhere conjugate gradients go on from the last x.
+    sum K^H K + 1 never changes. It is exact where the FFT or the DCT-II diagonalises both A and K: with a periodic A or
+    an `unknown_boundary`, for penalties with ``boundary="wrap"``. Elsewhere conjugate gradients go on from the last x.
 
     Parameters
     ----------
