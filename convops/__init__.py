@@ -67,6 +67,8 @@ from .solvers.lsqr import lsqr as lsqr
 from .solvers.noise import noise_level as noise_level
 from .solvers.pdhg import pdhg as pdhg
 from .solvers.pogm import pogm as pogm
+from .solvers.poisson import richardson_lucy as richardson_lucy
+from .solvers.poisson_split import poisson_admm as poisson_admm
 from .solvers.posterior import posterior_samples as posterior_samples
 from .solvers.posterior import posterior_variance as posterior_variance
 from .solvers.preconditioners import preconditioner as preconditioner
