@@ -42,6 +42,8 @@ from .operators.unknown_boundary import unknown_boundary as unknown_boundary
 from .operators.wavelets import wavelet as wavelet
 from .solvers.checkpoint import Checkpoint as Checkpoint
 from .solvers.credible import credible_interval as credible_interval
+from .solvers.dct_deblur import dct_deblur as dct_deblur
+from .solvers.dct_denoiser import dct_denoiser as dct_denoiser
 from .solvers.edges import edgetaper as edgetaper
 from .solvers.evidence import log_evidence as log_evidence
 from .solvers.gradient import gradient_descent as gradient_descent
