@@ -53,6 +53,7 @@ from .solvers.krylov import cgls as cgls
 from .solvers.lsmr import lsmr as lsmr
 from .solvers.lsqr import lsqr as lsqr
 from .solvers.noise import noise_level as noise_level
+from .solvers.plug_and_play import plug_and_play as plug_and_play
 from .solvers.posterior import posterior_samples as posterior_samples
 from .solvers.posterior import posterior_variance as posterior_variance
 from .solvers.preconditioners import preconditioner as preconditioner

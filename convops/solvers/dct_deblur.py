@@ -13,7 +13,7 @@ from ..operators.base import LinearOperator
 from ..operators.elementary import identity
 from ..operators.spectral import symbol
 from . import spectral
-from .checks import data_of, inner, length, reported, scalar
+from .checks import data_of, inner, length, reported
 from .dct_denoiser import along, patch_of, per_coefficient
 from .noise import noise_of
 from .patches import dct_matrix

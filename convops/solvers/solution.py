@@ -8,7 +8,7 @@ import numpy as np
 
 from ..operators.arrays import traced
 
-RUNNING, CONVERGED, NONFINITE, STOPPED, INEXACT, INDEFINITE, LEAST, RULED = range(8)
+RUNNING, CONVERGED, NONFINITE, STOPPED, INEXACT, INDEFINITE, LEAST, RULED, SCHEDULED = range(9)
 STATUS = (
     "the step limit was reached before the tolerance",
     "converged: the tolerance was reached",
@@ -18,6 +18,7 @@ STATUS = (
     "stopped: the operator is not positive definite (minres takes indefinite ones)",
     "stopped: the operator is singular and no x reaches the data; the residual is about the least there is",
     "converged: the rule that chooses the weight asks for no more steps",
+    "converged: every step of the schedule was taken",
 )
 
 
