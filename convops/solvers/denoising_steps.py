@@ -22,6 +22,7 @@ from .solution import NONFINITE, RUNNING, SCHEDULED
 METHODS = ("hqs", "admm", "fista", "red")
 ROUGHER = 2.0  # times the noise level of the first iterate: more than that is amplified noise
 STRICTER = 2.0  # times the weight of the run before
+RESTARTS = 4
 
 
 class Restoration(NamedTuple):
@@ -73,10 +74,9 @@ class PlugAndPlay:
         other = jnp.zeros_like(problem.start) if self.kind == "admm" else problem.start
         residual = length(problem.A._matvec(problem.start) - problem.b)
         fine = jnp.isfinite(residual)
-        state = RestorationState(
+        return RestorationState(
             problem.start, other, problem.start, one, jnp.zeros((), int), problem.weight, residual, zero, ~fine
         )
-        return state
 
     def step(self, problem: Restoration, state: RestorationState) -> RestorationState:
         sigma = self.sigma(problem, state.count)
@@ -88,7 +88,8 @@ class PlugAndPlay:
         # a step that is not finite is not taken; one that amplified noise begins the run anew, with more weight
         new = _chosen(fine, new, state._replace(failed=~fine))
         anew = self.init(problem)._replace(weight=STRICTER * state.weight)
-        return _chosen(self._rough(problem, new.x), anew, new)
+        spare = state.weight < 0.75 * STRICTER**RESTARTS * problem.weight
+        return _chosen(spare & self._rough(problem, new.x), anew, new)
 
     def _rough(self, problem: Restoration, x: jax.Array) -> jax.Array:
         axes = tuple(a for a, n in enumerate(x.shape) if n > 1)

@@ -3,8 +3,8 @@
 Every patch position counts: the array is extended by a patch less one sample at each end, so that each sample lies in
 as many patches. The coefficients of all patches together are as many arrays as a patch has samples; they are made and
 used up a block of rows at a time, in the cache. The transform is separable: along each axis, shifted copies times the
-DCT matrix. Filters of all patches at once (64 channels by `lax.conv`, by the FFT, or one matrix of 64 x 64) take 2 to 10
-times as long on a CPU.
+DCT matrix. Filters of all patches at once (64 channels by `lax.conv`, by the FFT, or one matrix of 64 x 64) take 3 to
+10 times as long on CPUs, and so does the separable transform of the whole array at once.
 """
 
 import math

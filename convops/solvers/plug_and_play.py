@@ -18,7 +18,7 @@ from . import spectral
 from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
 from .dct_deblur import periodic, restored
 from .dct_denoiser import dct_denoiser, patch_of, per_coefficient
-from .denoising_steps import METHODS, ROUGHER, PlugAndPlay, Restoration
+from .denoising_steps import METHODS, RESTARTS, ROUGHER, PlugAndPlay, Restoration
 from .iterate import Run, solve
 from .noise import noise_level, noise_of
 from .normal import by_cg, equations
@@ -30,10 +30,10 @@ from .solution import NONFINITE, SCHEDULED, Solution
 from .spectral import Transform
 
 STEPS = {"hqs": 12, "admm": 12, "fista": 60, "red": 100}
+WEIGHT = {"hqs": 0.25, "admm": 1.0, "fista": 1.0, "red": 1.0}  # consistent ones, but that hqs has no memory
 STRONGEST = 6.0, 0.125  # the first denoising, in units of the noise and of the data's standard deviation
 LEAST_NOISE = 1e-4  # in units of the data's standard deviation: without noise the data step is singular
 SMOOTH = 50.0  # weight of the first iterate's gradient, in units of noise^2 / variance of the data
-RUNS = 3  # the step limit, in schedules: room for those that were given up
 
 
 def plug_and_play(
@@ -43,7 +43,7 @@ def plug_and_play(
     denoiser: Callable[[jax.Array, jax.Array], jax.Array] | None = None,
     noise: Any = None,
     method: str = "hqs",
-    weight: Any = 0.25,
+    weight: Any = None,
     steps: int | None = None,
     first: Any = None,
     last: Any = None,
@@ -83,25 +83,26 @@ def plug_and_play(
         Standard deviation of the noise of b; `noise_level` of the data by default.
     method : {"hqs", "admm", "fista", "red"}
     weight : float
-        Of the prior, in ``hqs``, ``admm`` and ``red``. With 1/4 no frequency of u holds more noise than the denoiser is
-        told; less lets noise pass, more is smoother.
+        Of the prior, in ``hqs``, ``admm`` and ``red``. In ``hqs`` 1/4 by default: no frequency of u then holds more
+        noise than the denoiser is told; less lets noise pass, more is smoother. In the others 1: of data that are not
+        blurred the noise is then removed.
     steps : int, optional
         Strengths in the schedule: 12, for ``fista`` 60 and for ``red`` 100 by default.
     first, last : float, optional
         The first and the last sigma, in the units of x. By default 6 times the noise or 1/8 of the data's standard
-        deviation, whichever is more; and the noise itself (that of b over the norm of A), for ``fista`` half of it.
+        deviation, whichever is more; and the noise itself (that of b over the norm of A).
     x0 : array, optional
         First iterate, better too smooth than noisy. By default that of `dct_deblur` where A is periodic, elsewhere one
         with a small gradient.
     safeguard : bool
-        Begin anew with twice the weight where an iterate has twice the `noise_level` of the first one (or of the
-        noise, if that is more): the noise has been amplified.
+        Begin anew with twice the weight where an iterate has twice the `noise_level` of the first one, and half that
+        of the data: the noise has been amplified. At most four times, and then no more.
     cg_steps : int
         Most conjugate gradients in a data step.
     rtol : float, optional
         They stop at this residual relative to A^H b; 1e-5 in single and 1e-8 in double precision by default.
     max_steps : int, optional
-        Three times `steps` by default, for what the safeguard repeats.
+        By default `steps`, and with the safeguard five times that, for what it repeats.
     loop : {"while", "scan", "chunked"}
         ``scan`` lets gradients go through the steps, also to the parameters of the denoiser.
     callback : callable or list of callables, optional
@@ -143,11 +144,11 @@ def plug_and_play(
     kept = seen(A)
     b = b if kept is None else jnp.where(kept, b, 0)
     steps = STEPS[method] if steps is None else positive(steps, "steps")
-    limit = RUNS * steps if max_steps is None else steps_of(max_steps)
+    limit = steps * (1 + RESTARTS * bool(safeguard)) if max_steps is None else steps_of(max_steps)
     basis = spectral.shared(A, identity(A.in_shape), real=True)
     basis = basis if isinstance(basis, Transform) else None
     level = noise_of(noise, b, basis, kept, "`noise` is to be estimated")
-    told = scalar(weight, "weight", b.dtype), tolerance(rtol, b.dtype, 1e-5, 1e-8)
+    told = scalar(WEIGHT[method] if weight is None else weight, "weight", b.dtype), tolerance(rtol, b.dtype, 1e-5, 1e-8)
     given = [None if v is None else scalar(v, n, b.dtype) for v, n in ((first, "first"), (last, "last"))]
     own = _checked(_default(_axes(A, basis)) if denoiser is None else denoiser, A, b.dtype)
     start = None if x0 is None else start_of(A, x0, b.dtype)
@@ -218,14 +219,16 @@ def _problem(A, b, kept, noise, weight, rtol, first, last, denoiser, start, basi
     if first is None:
         first = jnp.maximum(STRONGEST[0] * noise, STRONGEST[1] * spread)
     if last is None:
-        last = noise / 2 if method == "fista" else noise
+        last = noise
     first, last = jnp.maximum(first, tiny), jnp.maximum(last, tiny)
     if start is None:
         start = _start(A, b, noise * norm, spread * norm, basis)
     rough = jnp.asarray(jnp.inf, b.dtype)
     axes = tuple(a for a, n in enumerate(A.in_shape) if n > 1)
     if safeguard and axes:
-        rough = ROUGHER * jnp.maximum(noise_level(jax.lax.stop_gradient(start), axes), jax.lax.stop_gradient(noise))
+        found = noise_level(jax.lax.stop_gradient(start), axes)
+        least = jax.lax.stop_gradient(noise) / (4 if method in ("hqs", "admm") else 1)  # the others keep more
+        rough = ROUGHER * jnp.maximum(found, least)
     closed = None
     if basis is not None:
         problem = spectral.coefficients(A, identity(A.in_shape), b, basis)

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from .patches import averaged
 
@@ -19,7 +20,7 @@ def thresholded(x: jax.Array, deviation: Any, threshold: Any, softness: Any, pat
 
 def filtered(x: jax.Array, pilot: jax.Array, deviation: Any, wiener: Any, patch: tuple[int, ...], boundary: str):
     """The second pass: coefficients times c^2 / (c^2 + v), c those of the pilot and v the variance of the noise."""
-    return averaged(_wiener, (x, pilot), patch, boundary, ((wiener * deviation) ** 2, _cost(deviation)))
+    return averaged(_wiener, (x, pilot), patch, boundary, (wiener * deviation, _cost(deviation)))
 
 
 def _cost(deviation: jax.Array) -> jax.Array:
@@ -36,19 +37,23 @@ def _above(settings: Any, c: jax.Array) -> tuple[jax.Array, jax.Array]:
     if width is None:
         gate = (size > _spread(level, c)).astype(c.dtype)
     else:
-        width = _spread(jnp.maximum(width, jnp.finfo(c.dtype).tiny), c)
-        gate = jax.nn.sigmoid((size - _spread(level, c)) / width)
+        some = width > 0  # without noise the threshold is hard
+        soft = jax.nn.sigmoid((size - _spread(level, c)) / _spread(jnp.where(some, width, 1), c))
+        gate = jnp.where(_spread(some, c), soft, (size > _spread(level, c)).astype(c.dtype))
     gate = _with_mean(gate, level.ndim)
     return gate * c, 1 / _summed(gate * _spread(cost, c), level.ndim)
 
 
 def _wiener(settings: Any, c: jax.Array, pilot: jax.Array) -> tuple[jax.Array, jax.Array]:
-    variance, cost = settings
-    power = pilot**2
-    below = power + _spread(variance, c)
-    gain = jnp.where(below > 0, power / jnp.where(below > 0, below, 1), 0)
-    gain = _with_mean(gain, variance.ndim)
-    return gain * c, 1 / _summed(gain**2 * _spread(cost, c), variance.ndim)
+    deviation, cost = settings
+    # both in units of the larger, which changes nothing but that no square is too small for a float
+    unit = lax.stop_gradient(jnp.maximum(jnp.abs(pilot), _spread(deviation, c)))
+    some = unit > 0
+    unit = jnp.where(some, unit, 1)
+    power, variance = (pilot / unit) ** 2, (_spread(deviation, c) / unit) ** 2
+    gain = jnp.where(some, power / jnp.where(some, power + variance, 1), 0)
+    gain = _with_mean(gain, deviation.ndim)
+    return gain * c, 1 / _summed(gain**2 * _spread(cost, c), deviation.ndim)
 
 
 def _spread(values: jax.Array, c: jax.Array) -> jax.Array:
