@@ -55,6 +55,8 @@ from .penalties.tgv import TGV as TGV
 from .solvers.admm import admm as admm
 from .solvers.checkpoint import Checkpoint as Checkpoint
 from .solvers.credible import credible_interval as credible_interval
+from .solvers.dct_deblur import dct_deblur as dct_deblur
+from .solvers.dct_denoiser import dct_denoiser as dct_denoiser
 from .solvers.edges import edgetaper as edgetaper
 from .solvers.evidence import log_evidence as log_evidence
 from .solvers.fista import fista as fista
@@ -66,6 +68,7 @@ from .solvers.lsmr import lsmr as lsmr
 from .solvers.lsqr import lsqr as lsqr
 from .solvers.noise import noise_level as noise_level
 from .solvers.pdhg import pdhg as pdhg
+from .solvers.plug_and_play import plug_and_play as plug_and_play
 from .solvers.pogm import pogm as pogm
 from .solvers.poisson import richardson_lucy as richardson_lucy
 from .solvers.poisson_split import poisson_admm as poisson_admm

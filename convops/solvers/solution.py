@@ -9,6 +9,7 @@ import numpy as np
 from ..operators.arrays import traced
 
 RUNNING, CONVERGED, NONFINITE, STOPPED, INEXACT, INDEFINITE, LEAST, RULED, FITTED = range(9)
+RUNNING, CONVERGED, NONFINITE, STOPPED, INEXACT, INDEFINITE, LEAST, RULED, SCHEDULED = range(9)
 STATUS = (
     "the step limit was reached before the tolerance",
     "converged: the tolerance was reached",
@@ -19,6 +20,7 @@ STATUS = (
     "stopped: the operator is singular and no x reaches the data; the residual is about the least there is",
     "converged: the rule that chooses the weight asks for no more steps",
     "converged: the data are fitted as closely as their noise allows",
+    "converged: every step of the schedule was taken",
 )
 
 
