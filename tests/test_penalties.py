@@ -7,6 +7,7 @@ import pytest
 import scipy.optimize
 
 import convops as co
+from convops.penalties import lifting
 
 X64 = jnp.zeros(()).dtype == "float64"
 TIGHT, LOOSE = (1e-11, 1e-6) if X64 else (2e-5, 2e-4)
@@ -234,13 +235,21 @@ def test_tgv_of_an_affine_image_is_zero_and_of_a_box_its_total_variation():
     assert co.TGV(0.5, axes=0)(3.0 * i + j**2) < 1e-3  # nothing along the other axis
 
 
-def test_tgv_derivative_and_sum(rng):
-    x, d = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
+@pytest.mark.skipif(not X64, reason="differences of a minimum found by iterations need the digits")
+def test_tgv_derivatives(rng, monkeypatch):
+    x, d, h = rng.standard_normal((3, 4)), rng.standard_normal((3, 4)), 1e-4
+    monkeypatch.setattr(lifting, "MOST", 50000)
+    monkeypatch.setattr(lifting, "TOLERANCE", {64: 1e-12})
+    jax.clear_caches()
     tgv = co.TGV(0.4)
-    h = 1e-3 if X64 else 1e-2
     wanted = (tgv(x + h * d) - tgv(x - h * d)) / (2 * h)
-    np.testing.assert_allclose(jnp.sum(jax.grad(tgv)(x) * d), wanted, rtol=2e-2)
-    np.testing.assert_allclose(jax.grad(lambda w: co.TGV(w)(x))(0.4), tgv(x) / 0.4, rtol=1e-3)
+    np.testing.assert_allclose(jnp.sum(jax.grad(tgv)(x) * d), wanted, rtol=1e-4)
+    np.testing.assert_allclose(jax.grad(lambda w: co.TGV(w)(x))(0.4), tgv(x) / 0.4, rtol=1e-6)
+    jax.clear_caches()
+
+
+def test_tgv_in_a_sum(rng):
+    x, tgv = rng.standard_normal((3, 4)), co.TGV(0.4)
     u = (tgv + co.NonNegative()).prox(x, 0.5)
     assert u.min() > -1e-4
     np.testing.assert_allclose(u, (tgv + co.Box(0.0, 1e6)).prox(x, 0.5), atol=1e-3)

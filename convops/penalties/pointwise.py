@@ -26,7 +26,7 @@ def shrunk(z: jax.Array, threshold: jax.Array, axes: Axes = None, knee: jax.Arra
     if axes is None and not jnp.iscomplexobj(z) and isinstance(knee, float) and knee == 0:
         return z - jnp.clip(z, -threshold, threshold)
     length = modulus(z, axes, keep=True)
-    threshold, knee = spread(threshold, axes), knee if isinstance(knee, float) else spread(knee, axes)
+    threshold, knee = spread(threshold, axes), spread(jnp.asarray(knee, threshold.dtype), axes)
     floor = jnp.maximum(length, threshold + knee)
     return z * (1 - threshold / jnp.where(floor == 0, 1, floor))
 

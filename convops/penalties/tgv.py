@@ -22,8 +22,8 @@ class TGV(Penalty):
 
     D is the gradient, w a field of vectors, E w the symmetric part of its derivative. Regions become affine where
     `TotalVariation` makes them flat: slopes have no staircases. Under ``symmetric`` D x is compared with w where there
-    is a difference, so that the value of an affine image is 0. Value and prox are minimised over w by iterations;
-    splitting methods work on `lifted`, the terms of x and w together.
+    is a difference, so that the value of an affine image is 0. Value and prox are minimised over w by iterations,
+    to about three digits; splitting methods work on `lifted`, the terms of x and w together.
 
     Parameters
     ----------
