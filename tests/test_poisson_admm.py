@@ -7,7 +7,7 @@ import pytest
 import scipy.optimize
 
 import convops as co
-from convops.solvers.splitting import Bare
+from convops.solvers.photon_copies import Bare
 
 X64 = jax.config.jax_enable_x64
 SHAPE = (12, 13)

@@ -112,7 +112,7 @@ def periodic(A: LinearOperator, b: jax.Array) -> Transform | None:
     """The FFT that diagonalises a real A, or None."""
     if any(map(jnp.iscomplexobj, A._inexact_leaves())):
         return None
-    basis = spectral.shared(A, identity(A.in_shape), real=not jnp.iscomplexobj(b))
+    basis = spectral.shared(A, identity(A.in_shape), b.dtype)
     if not isinstance(basis, Transform) or basis.name != "fft" or A.in_shape != A.out_shape:
         return None
     return basis if basis.axes else Transform("fft", tuple(range(b.ndim)), b.shape, basis.real)

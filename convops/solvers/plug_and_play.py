@@ -145,7 +145,7 @@ def plug_and_play(
     b = b if kept is None else jnp.where(kept, b, 0)
     steps = STEPS[method] if steps is None else positive(steps, "steps")
     limit = steps * (1 + RESTARTS * bool(safeguard)) if max_steps is None else steps_of(max_steps)
-    basis = spectral.shared(A, identity(A.in_shape), real=True)
+    basis = spectral.shared(A, identity(A.in_shape), b.dtype)
     basis = basis if isinstance(basis, Transform) else None
     level = noise_of(noise, b, basis, kept, "`noise` is to be estimated")
     told = scalar(WEIGHT[method] if weight is None else weight, "weight", b.dtype), tolerance(rtol, b.dtype, 1e-5, 1e-8)

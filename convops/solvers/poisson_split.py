@@ -12,9 +12,9 @@ from ..penalties.constraints import Constraint
 from .checks import inner, reported, scalar, steps_of, tolerance
 from .counted import counted, start_from
 from .iterate import solve
+from .photon_copies import Bare, Solver, bare, solver
 from .progress import Callbacks
 from .solution import CONVERGED, NONFINITE, RUNNING, Solution
-from .splitting import Bare, Solver, bare, solver
 
 RELAXED = 1.8  # over-relaxation: half as many steps
 EVERY = 5  # steps between two looks at the balance of the residuals

@@ -8,8 +8,7 @@ import numpy as np
 
 from ..operators.arrays import traced
 
-RUNNING, CONVERGED, NONFINITE, STOPPED, INEXACT, INDEFINITE, LEAST, RULED, FITTED = range(9)
-RUNNING, CONVERGED, NONFINITE, STOPPED, INEXACT, INDEFINITE, LEAST, RULED, SCHEDULED = range(9)
+RUNNING, CONVERGED, NONFINITE, STOPPED, INEXACT, INDEFINITE, LEAST, RULED, FITTED, SCHEDULED = range(10)
 STATUS = (
     "the step limit was reached before the tolerance",
     "converged: the tolerance was reached",

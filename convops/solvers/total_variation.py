@@ -25,9 +25,9 @@ BLURRED, PLAIN = 0.14, 0.5  # weight = sigma^2 / (0.14 range) for blur, 0.5 sigm
 def total_variation_weight(A: LinearOperator, b: Any, noise: Any = None, *, channels: int = 1) -> jax.Array:
     """Return a weight for `TotalVariation`: max(sigma^2 / (0.14 range), 0.5 sigma norm_F(A)^2 / n).
 
-    Sigma is the noise level. The first is for blur, with the range of the data. It is too little for a blur of less than a pixel, next to
-    denoising, whose weight goes with sigma itself: norm_F(A)^2 / n, about sum |h|^2 of a point-spread function h, is
-    1 there and 0.1 and less for blurs of a pixel and more.
+    Sigma is the noise level. The first is for blur, with the range of the data. It is too little for a blur of less
+    than a pixel, next to denoising, whose weight goes with sigma itself: norm_F(A)^2 / n, about sum |h|^2 of a
+    point-spread function h, is 1 there and 0.1 and less for blurs of a pixel and more.
 
     Parameters
     ----------

@@ -1,0 +1,118 @@
+"""What splitting methods for Poisson data share: the likelihood's prox, and x from all its linear images."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ..operators.algebra import Composition, compose
+from ..operators.base import LinearOperator
+from ..operators.blocks import vstack
+from ..operators.elementary import Diagonal, Mask, identity
+from ..operators.unknown_boundary import UnknownBoundary
+from .checks import length
+from .counted import Counted, divergence
+from .krylov import System
+from .normal import by_cg
+from .spectral import Transform, coefficients, shared
+
+CLOSER = 1e-2  # what conjugate gradients leave of the residual: they go on from the last x
+TURNS = 30  # of conjugate gradients, at most
+
+
+class Bare(NamedTuple):
+    """The data of an operator without the mask, crop or weights that came last: zero weight where nothing is known."""
+
+    B: LinearOperator
+    y: jax.Array
+    background: jax.Array
+    weights: jax.Array | None
+
+    def prox(self, v: jax.Array, penalty: jax.Array) -> jax.Array:
+        """argmin_u w (u - y log(u + background)) + penalty/2 (u - v)^2, the root of a quadratic equation.
+
+        With t = u + background: t^2 - (v + background - w / penalty) t - w y / penalty = 0, t >= 0.
+        """
+        share = 1 / penalty if self.weights is None else self.weights / penalty
+        shifted = v + self.background
+        middle = (shifted - share) / 2
+        under = middle**2 + share * self.y
+        root = jnp.where(under > 0, jnp.sqrt(jnp.where(under > 0, under, 1)), 0)
+        # of the two terms of the sum one may cancel the other: then the other form of the root
+        small = root - middle
+        safe = jnp.where(small > 0, small, 1)
+        t = jnp.where(middle > 0, middle + root, jnp.where(small > 0, share * self.y / safe, 0))
+        t = t if self.weights is None else jnp.where(self.weights > 0, t, shifted)
+        return t - self.background
+
+    def misfit(self, image: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """KL and the residual norm (weighted both) of an image A x before the background is added."""
+        mean = jnp.maximum(image + self.background, 0)
+        gap = mean - self.y
+        gap = gap if self.weights is None else jnp.where(self.weights > 0, gap, 0) * self.weights
+        y = self.y if self.weights is None else self.y * self.weights
+        mean = mean if self.weights is None else mean * self.weights
+        floor = jnp.maximum(jnp.finfo(mean.dtype).eps * jnp.max(mean), jnp.finfo(mean.dtype).tiny)
+        return divergence(y, gap, -gap / jnp.maximum(mean, floor)), length(gap)
+
+
+def bare(model: Counted) -> Bare:
+    """Take off what comes last in A and acts datum by datum, so that a periodic blur is seen to be one."""
+    A, b, dark = model.A, model.b, jnp.broadcast_to(model.background, model.b.shape)
+    if isinstance(A, UnknownBoundary):
+        weights = jnp.ones_like(b) if A.keep is None else A.keep.astype(b.dtype)
+        y, dark = (_over(part, weights) for part in (b, dark))
+        widths = [(a, n - a - m, 0) for a, n, m in zip(A.start, A.in_shape, A.out_shape, strict=True)]
+        zero = jnp.zeros((), b.dtype)
+        return Bare(A.blur, *(lax.pad(part, zero, widths) for part in (y, dark, weights)))
+    if isinstance(A, Composition) and isinstance(A.factors[0], Mask | Diagonal):
+        rest = A.factors[1]
+        for factor in A.factors[2:]:
+            rest = compose(rest, factor)
+        last = A.factors[0]
+        weights = last.keep.astype(b.dtype) if isinstance(last, Mask) else jnp.abs(last.values).astype(b.dtype)
+        return Bare(rest, _over(b, weights), _over(dark, weights), weights)
+    return Bare(A, b, model.background, None)
+
+
+def _over(data: jax.Array, weights: jax.Array) -> jax.Array:
+    return jnp.where(weights > 0, data / jnp.where(weights > 0, weights, 1), 0)
+
+
+class Solver(NamedTuple):
+    """Solves (B^H B + scale (sum K^H K + 1)) x = rhs: in a transform's basis where there is one, else by CG."""
+
+    basis: Transform | None
+    gain: jax.Array | None
+    B: LinearOperator
+    others: tuple[LinearOperator, ...]
+    scale: jax.Array
+
+    def __call__(self, rhs: jax.Array, x: jax.Array) -> jax.Array:
+        """The solution; `x` is near it."""
+        if self.basis is not None and self.gain is not None:
+            return self.basis.backward(self.gain * self.basis.forward(rhs))
+        matvec = jax.tree_util.Partial(normal, self.B, self.others, self.scale)
+        correction = rhs - matvec(x)
+        atol = 4 * jnp.finfo(rhs.dtype).eps * length(rhs)
+        system = System(matvec, correction, atol)
+        return x + by_cg(system, jnp.asarray(CLOSER, rhs.dtype), atol, TURNS)[0]
+
+
+def normal(B: LinearOperator, others: tuple[LinearOperator, ...], scale: jax.Array, x: jax.Array) -> jax.Array:
+    """(B^H B + scale (sum K^H K + 1)) x."""
+    rest = x
+    for K in others:
+        rest = rest + K._rmatvec(K._matvec(x))
+    return B._rmatvec(B._matvec(x)) + scale * rest
+
+
+def solver(B: LinearOperator, others: tuple[LinearOperator, ...], scale: jax.Array, dtype: Any) -> Solver:
+    """Find out what diagonalises the system; eager, because the DCT is found by looking at the kernel."""
+    stack = vstack([*others, identity(B.in_shape)])
+    basis = shared(B, stack, dtype) if B.in_shape == B.out_shape else None
+    if not isinstance(basis, Transform):
+        return Solver(None, None, B, others, scale)
+    found = coefficients(B, stack, jnp.zeros(B.out_shape, dtype), basis)
+    return Solver(basis, 1 / (found.square + scale * found.rough).astype(dtype), B, others, scale)
