@@ -16,7 +16,7 @@ PATHS = {
     for module in (convops.psf, convops.problems, convops.testing, convops)
     for name, value in vars(module).items()
     if (inspect.isfunction(value) or inspect.isclass(value)) and not name.startswith("_")
-    if module is not convops.testing or value.__module__ == "convops.testing"
+    if module is not convops.testing or value.__module__.startswith("convops.testing.")
 }
 TEX = {
     r"\propto": "∝",

@@ -90,11 +90,6 @@ def axes_given(axis: Any, name: str = "axis") -> tuple[int, ...]:
     return tuple(integer(a, name) for a in (axis if isinstance(axis, tuple | list) else (axis,)))
 
 
-def is_number(value: Any) -> bool:
-    """Whether it is one concrete real number."""
-    return isinstance(value, int | float | np.number | np.ndarray | jax.Array) and not traced(value)
-
-
 def boundary_of(boundary: Any) -> None:
     """Refuse unknown names of boundaries, before a shape is known."""
     from ..operators.window import make_window
