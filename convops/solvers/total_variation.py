@@ -13,8 +13,8 @@ from ..penalties.sparsity import TotalVariation
 from ..penalties.sums import Sum
 from .admm import admm
 from .checks import data_of, inner, scalar
-from .noise import noise_of
 from .progress import Callbacks
+from .removed import noise_of_blur
 from .seen import seen
 from .solution import Solution
 
@@ -35,7 +35,7 @@ def total_variation_weight(A: LinearOperator, b: Any, noise: Any = None, *, chan
     b : array
         Data of ``A.out_shape``, or flat; finite.
     noise : float, optional
-        Standard deviation of the noise; `noise_level` of the data by default.
+        Standard deviation of the noise; by default seen at frequencies that the blur removes, or `noise_level`.
     channels : int
         How many colours the 2-norms of a joint variation go over; the weight grows with the root of it.
 
@@ -53,7 +53,7 @@ def total_variation_weight(A: LinearOperator, b: Any, noise: Any = None, *, chan
     """
     b, _ = data_of(A, b)
     kept = seen(A)
-    sigma = noise_of(noise, b, None, kept, "a weight is asked for")
+    sigma = noise_of_blur(A, b, kept) if noise is None else scalar(noise, "noise", b.dtype)
     return _weight(A, b, kept, sigma) * math.sqrt(channels)
 
 
@@ -95,7 +95,7 @@ def total_variation(
     weight : float, optional
         `total_variation_weight` of the noise by default.
     noise : float, optional
-        Standard deviation of the noise; `noise_level` of the data by default.
+        Standard deviation of the noise; by default seen at frequencies that the blur removes, or `noise_level`.
     boundary : str or tuple of str
         Of the differences: ``wrap`` suits periodic blurs and `unknown_boundary`, ``symmetric`` mirrored ones.
     channel_axis : int, optional

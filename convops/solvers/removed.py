@@ -1,0 +1,56 @@
+"""The noise level of blurred data, seen where the blur has removed the scene.
+
+At frequencies where |H|^2 |f|^-2, what a blur H leaves of a natural scene, is least, the power of the data is that of
+the noise: exponentially distributed about sigma^2 for white noise, so that its median is sigma^2 log 2. A Hann window
+keeps the edges of the picture from leaking there.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..operators.base import LinearOperator
+from ..operators.unknown_boundary import UnknownBoundary
+from ..operators.windowed import Convolution
+from .noise import noise_level
+
+SHARE = 0.05  # of the frequencies that are taken
+REACH = 2  # neighbours that the window mixes
+COARSE = 0.05  # of |f|^2, below which the scene is too strong
+FEWEST = 2000  # data for which this is worth trying
+
+
+def noise_of_blur(A: LinearOperator, b: jax.Array, kept: jax.Array | None) -> jax.Array:
+    """The lesser of the level at removed frequencies, for a blur of known kernel, and that of the finest details."""
+    axes = tuple(a for a in range(b.ndim) if b.shape[a] > 1)
+    blur = A.blur if isinstance(A, UnknownBoundary) else A
+    if isinstance(blur, Convolution) and not blur.channels and set(blur.window.step) == {1}:
+        axes = tuple(a for a in blur.axes if b.shape[a] > 1) or axes
+        fits = all(n >= 2 * k for n, k in zip((b.shape[a] for a in blur.axes), blur.kernel.shape, strict=True))
+        if kept is None and fits and int(np.prod([b.shape[a] for a in blur.axes])) >= FEWEST:
+            return jnp.minimum(noise_level(b, axes), _removed(blur.kernel, b, blur.axes))
+    return noise_level(b, axes, kept=kept)
+
+
+@partial(jax.jit, static_argnames="axes")
+def _removed(kernel: jax.Array, b: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+    b = jnp.moveaxis(b, axes, tuple(range(-len(axes), 0)))
+    last = tuple(range(-len(axes), 0))
+    sizes = tuple(b.shape[a] for a in last)
+    window, square = jnp.ones((), jnp.finfo(b.dtype).dtype), jnp.zeros(())
+    for axis, n in enumerate(sizes):
+        place = [-1 if a == axis else 1 for a in range(len(sizes))]
+        window = window * jnp.sin(jnp.pi * (jnp.arange(n) + 0.5) / n).reshape(place) ** 2
+        square = square + (2 - 2 * jnp.cos(2 * jnp.pi * jnp.arange(n) / n)).reshape(place)
+    window = jnp.broadcast_to(window, sizes).astype(jnp.finfo(b.dtype).dtype)
+    mean = jnp.sum(window * b, last, keepdims=True) / jnp.sum(window)
+    power = jnp.abs(jnp.fft.fftn(window * (b - mean), axes=last)) ** 2 / jnp.sum(window**2)
+    H = jnp.abs(jnp.fft.fftn(kernel.astype(b.dtype), sizes)) ** 2
+    seen = H / jnp.maximum(square, 1e-12)
+    for axis in range(len(sizes)):
+        seen = jnp.max(jnp.stack([jnp.roll(seen, shift, axis) for shift in range(-REACH, REACH + 1)]), 0)
+    order = jnp.argsort(jnp.where(square < COARSE, jnp.inf, seen).ravel())
+    chosen = power.reshape(*power.shape[: -len(sizes)], -1)[..., order[: max(int(SHARE * order.size), 1)]]
+    return jnp.sqrt(jnp.median(chosen) / np.log(2))
