@@ -29,9 +29,9 @@ from .shrinkage import THRESHOLD
 from .solution import NONFINITE, SCHEDULED, Solution
 from .spectral import Transform
 
-STEPS = {"hqs": 12, "admm": 12, "fista": 60, "red": 100}
+STEPS = {"hqs": 12, "admm": 12, "fista": 60, "red": 100}  # from the result of dct_deblur; twice that from a worse start
 WEIGHT = {"hqs": 0.25, "admm": 1.0, "fista": 1.0, "red": 1.0}  # consistent ones, but that hqs has no memory
-STRONGEST = 6.0, 0.125  # the first denoising, in units of the noise and of the data's standard deviation
+STRONGEST = 6.0, 0.125, 0.75  # the first denoising: noises, and standard deviations of the data from either start
 LEAST_NOISE = 1e-4  # in units of the data's standard deviation: without noise the data step is singular
 SMOOTH = 50.0  # weight of the first iterate's gradient, in units of noise^2 / variance of the data
 
@@ -87,10 +87,10 @@ def plug_and_play(
         noise than the denoiser is told; less lets noise pass, more is smoother. In the others 1: of data that are not
         blurred the noise is then removed.
     steps : int, optional
-        Strengths in the schedule: 12, for ``fista`` 60 and for ``red`` 100 by default.
+        Strengths in the schedule: for a periodic A 12, with ``fista`` 60 and with ``red`` 100, for others twice as many.
     first, last : float, optional
         The first and the last sigma, in the units of x. By default 6 times the noise or 1/8 of the data's standard
-        deviation, whichever is more; and the noise itself (that of b over the norm of A).
+        deviation (3/4 where A is not periodic), whichever is more; and the noise itself, that of b over the norm of A.
     x0 : array, optional
         First iterate, better too smooth than noisy. By default that of `dct_deblur` where A is periodic, elsewhere one
         with a small gradient.
@@ -143,7 +143,8 @@ def plug_and_play(
         raise ValueError(f"`method` is {method!r}; accepted are {', '.join(map(repr, METHODS))}")
     kept = seen(A)
     b = b if kept is None else jnp.where(kept, b, 0)
-    steps = STEPS[method] if steps is None else positive(steps, "steps")
+    usual = STEPS[method] * (1 if periodic(A, b) else 2)
+    steps = usual if steps is None else positive(steps, "steps")
     limit = steps * (1 + RESTARTS * bool(safeguard)) if max_steps is None else steps_of(max_steps)
     basis = spectral.shared(A, identity(A.in_shape), b.dtype)
     basis = basis if isinstance(basis, Transform) else None
@@ -217,7 +218,7 @@ def _problem(A, b, kept, noise, weight, rtol, first, last, denoiser, start, basi
     spread = length(off) / jnp.sqrt(jnp.asarray(count, b.dtype)) / norm
     noise = jnp.maximum(jnp.maximum(noise / norm, LEAST_NOISE * spread), tiny)
     if first is None:
-        first = jnp.maximum(STRONGEST[0] * noise, STRONGEST[1] * spread)
+        first = jnp.maximum(STRONGEST[0] * noise, STRONGEST[1 if periodic(A, b) else 2] * spread)
     if last is None:
         last = noise
     first, last = jnp.maximum(first, tiny), jnp.maximum(last, tiny)
@@ -249,5 +250,5 @@ def _start(A: LinearOperator, b: jax.Array, noise: jax.Array, spread: jax.Array,
     L = roughness(A, "gradient")
     weight = SMOOTH * (noise / jnp.maximum(spread, jnp.finfo(b.dtype).tiny ** 0.5)) ** 2
     weight = weight * A.norm().astype(b.dtype) ** 2
-    rtol = jnp.asarray(1e-3, b.dtype)
-    return by_cg(equations(A, L, A._rmatvec(b), weight, rtol, 0 * rtol), rtol, 0 * rtol, 50)[0]
+    rtol = jnp.asarray(1e-5, b.dtype)  # small beside the mean of the data, which is in the right-hand side too
+    return by_cg(equations(A, L, A._rmatvec(b), weight, rtol, 0 * rtol), rtol, 0 * rtol, 200)[0]
