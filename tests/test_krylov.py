@@ -116,9 +116,32 @@ def test_preconditioned_and_warm_started(solver, boundary):
                 assert (n <= 2) == (P is not None)
 
 
-def test_lsmr_has_a_falling_gradient_and_lsqr_knows_its_matrix():
+def test_lsmr_has_a_falling_gradient():
     sol = co.lsmr(A, DATA, rtol=0.0, max_steps=30)
     assert np.all(np.diff(sol.history["gradient_norm"]) <= 1e-5 * float(sol.history["gradient_norm"][0]))
+
+
+def test_estimates_are_those_of_the_bidiagonal_matrix():
+    """With V a basis of the Krylov space: the Frobenius norm of (A; damp I) V, and by that of its inverse."""
+    damp, steps = 0.3, 6
+    M, b = np.asarray(A.as_matrix(), np.float64), DATA.ravel()
+    V = np.empty((b.size, 0))
+    v = M.T @ b
+    for _ in range(steps):
+        v = v - V @ (V.T @ v)
+        v = v - V @ (V.T @ v)
+        V = np.column_stack([V, v / np.linalg.norm(v)])
+        v = M.T @ (M @ V[:, -1])
+    s = np.sqrt(np.linalg.svd(M @ V, compute_uv=False) ** 2 + damp**2)
+    norm, inverse = np.linalg.norm(s), np.linalg.norm(1 / s)
+    for solver in (co.lsqr, co.lsmr):
+        history = solver(A, DATA, damp=damp, rtol=0.0, max_steps=steps).history
+        np.testing.assert_allclose(history["norm"][steps], norm, rtol=1e-9 if X64 else 1e-4)
+        if solver is co.lsqr:
+            np.testing.assert_allclose(history["condition"][steps], norm * inverse, rtol=1e-9 if X64 else 1e-4)
+
+
+def test_lsqr_knows_its_matrix_after_many_steps():
     small = co.convolution(PSF[3:7, 2:5], (6, 5), mode="full")
     damp = 0.3
     rng = np.random.default_rng(2)
