@@ -4,6 +4,7 @@ from . import penalties as penalties
 from . import problems as problems
 from . import psf as psf
 from . import testing as testing
+from .automatic import deblur as deblur
 from .interop import from_scipy as from_scipy
 from .interop import to_lineax as to_lineax
 from .interop import to_scipy as to_scipy

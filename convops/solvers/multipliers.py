@@ -193,7 +193,7 @@ def _quadratic(A: LinearOperator | None, operators: tuple[LinearOperator, ...], 
 def _residual(problem: Splitted, x: jax.Array, images: tuple[jax.Array, ...], coefficients: Any) -> jax.Array:
     """norm(A x - b), from the coefficients where there are any."""
     split = problem.split
-    if split.A is None:
+    if split.A is None or split.b is None:
         return misfit(split, images)
     if coefficients is not None and problem.spectrum is not None:
         return jnp.sqrt(problem.spectrum.residual_square(coefficients))

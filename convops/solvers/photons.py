@@ -66,3 +66,34 @@ def _tiled(x: jax.Array, axis: int, size: int) -> jax.Array:
     shape = (*x.shape[:axis], x.shape[axis] // size, size, *x.shape[axis + 1 :])
     assert math.prod(shape) == x.size
     return jnp.sum(x.reshape(shape), axis + 1)
+
+
+def counts_photons(b: jax.Array, kept: jax.Array | None = None) -> jax.Array:
+    """Whether the variance grows with the brightness as that of counts does: the data look like photons.
+
+    Tiles are sorted by their mean; of the darkest and the brightest quarter the ratio of the median variances must be
+    that of the means, to a factor of 1.5, and at least 2.5 to tell anything. Never for data below zero.
+    """
+    axes = [a for a in range(b.ndim) if b.shape[a] > 1][-2:]
+    if len(axes) < 2 or min(b.shape[a] for a in axes) < 4 * TILE:
+        return jnp.zeros((), bool)
+    detail = mean = b
+    good = jnp.ones(b.shape, bool) if kept is None else kept
+    for axis in axes:
+        whole = b.shape[axis] // TILE * TILE
+        (first, second), pair = _pairs(detail, axis, whole), _pairs(mean, axis, whole)
+        detail, mean = first - second, pair[0] + pair[1]
+        good = jnp.logical_and(*_pairs(good, axis, whole))
+    total, energy, number = mean, detail**2, good.astype(b.dtype)
+    total, energy = jnp.where(good, total, 0), jnp.where(good, energy, 0)
+    for axis in axes:
+        total, energy, number = (_tiled(part, axis, TILE // 2) for part in (total, energy, number))
+    number = jnp.maximum(number, 1).ravel()
+    total, energy = total.ravel() / number, energy.ravel() / number
+    order = jnp.argsort(total)
+    quarter = order.size // 4
+    dark, bright = order[:quarter], order[-quarter:]
+    brighter = jnp.median(total[bright]) / jnp.maximum(jnp.median(total[dark]), jnp.finfo(b.dtype).tiny)
+    noisier = jnp.median(energy[bright]) / jnp.maximum(jnp.median(energy[dark]), jnp.finfo(b.dtype).tiny)
+    alike = jnp.abs(jnp.log(noisier) - jnp.log(brighter)) < jnp.log(1.5)
+    return (jnp.min(b) >= 0) & (brighter > 2.5) & alike

@@ -50,6 +50,8 @@ class Solution:
         How an automatic weight was chosen: the weights looked at, the rule's values, and ``warnings``.
     stopping_step : Array of int or None
         Of a hybrid method: the step at which its rule stopped, or would have; 0 if it did not.
+    report : str or None
+        Of `deblur`: what was chosen, and why, in words.
     """
 
     x: jax.Array
@@ -62,6 +64,7 @@ class Solution:
     weight: Any = field(default=None)
     selection: Any = field(default=None)
     stopping_step: Any = field(default=None)
+    report: str | None = field(default=None, metadata={"static": True})
 
     @property
     def status(self) -> Any:
