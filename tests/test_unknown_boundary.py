@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
+import scipy.linalg
 from comparing import DTYPE, X64, assert_same, needs_x64
 
 import convops as co
@@ -121,10 +122,14 @@ def test_a_rule_finds_about_its_minimum(rule):
     M, D = np.asarray(A.as_matrix(), np.float64), np.asarray(co.gradient(A.in_shape, "wrap").as_matrix(), np.float64)
     m = float(np.sum(A.keep))
 
+    gram = M.T @ M
+    c, V = scipy.linalg.eigh(gram, gram + D.T @ D)  # so that gram + weight D^T D = V^-T diag(c + weight (1 - c)) V^-1
+    fitted, beta = M @ V, V.T @ (M.T @ b.ravel())
+
     def value(weight):
-        influence = M @ np.linalg.solve(M.T @ M + weight * D.T @ D, M.T)
-        rest = b.ravel() - influence @ b.ravel()
-        square, left = rest @ rest, m - np.trace(influence)
+        gain = 1 / (c + weight * (1 - c))
+        rest = b.ravel() - fitted @ (gain * beta)
+        square, left = rest @ rest, m - np.sum(gain * c)
         if rule == "whiteness":
             power = np.abs(np.fft.fft2(rest.reshape(shape))) ** 2
             return np.log(np.sum(power**2) / np.sum(power) ** 2)
