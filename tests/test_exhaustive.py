@@ -104,7 +104,7 @@ def checkered(cases, first):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
 def test_a_spread_of_configurations(size, method):
     """One origin, stride, dilation and dtype (of each) for every second of signal, kernel length, mode and boundary."""
     rng = np.random.default_rng(size)
