@@ -232,7 +232,10 @@ def _solved(task: Task, method: str, weight: Any, options: dict[str, Any]) -> So
     if method == "plug_and_play":
         return plug_and_play(A, b, noise=task.noise, weight=weight, **options)
     if method == "richardson_lucy":
-        return richardson_lucy(A, jnp.maximum(b, 0), counts=task.photons, weight=weight, **options)
+        # noise of another kind is told to the rule as the photons that would make as much of it
+        power = jnp.maximum(jnp.asarray(task.noise) ** 2, jnp.finfo(b.dtype).tiny)
+        counts = jnp.mean(jnp.maximum(b, 0)) / power if task.photons is None else task.photons
+        return richardson_lucy(A, jnp.maximum(b, 0), counts=counts, weight=weight, **options)
     if method == "poisson":
         return _by_photons(task, weight, channels, options)
     if weight is None:

@@ -87,7 +87,6 @@ def plug_and_play(
         noise than the denoiser is told; less lets noise pass, more is smoother. In the others 1: of data that are not
         blurred the noise is then removed.
     steps : int, optional
-        Strengths in the schedule: for a periodic A 12, with ``fista`` 60 and ``red`` 100, for others twice as many.
         Strengths in the schedule: for a periodic A 12, with ``fista`` 60 and with ``red`` 100; twice that for others.
     first, last : float, optional
         The first and the last sigma, in the units of x. By default 6 times the noise or 1/8 of the data's standard

@@ -45,8 +45,9 @@ def _removed(kernel: jax.Array, b: jax.Array, axes: tuple[int, ...]) -> jax.Arra
         window = window * jnp.sin(jnp.pi * (jnp.arange(n) + 0.5) / n).reshape(place) ** 2
         square = square + (2 - 2 * jnp.cos(2 * jnp.pi * jnp.arange(n) / n)).reshape(place)
     window = jnp.broadcast_to(window, sizes).astype(jnp.finfo(b.dtype).dtype)
-    mean = jnp.sum(window * b, last, keepdims=True) / jnp.sum(window)
-    power = jnp.abs(jnp.fft.fftn(window * (b - mean), axes=last)) ** 2 / jnp.sum(window**2)
+    wide = jnp.broadcast_to(window, b.shape)
+    mean = jnp.sum(wide * b, last, keepdims=True) / jnp.sum(window)
+    power = jnp.abs(jnp.fft.fftn(wide * (b - mean), axes=last)) ** 2 / jnp.sum(window**2)
     H = jnp.abs(jnp.fft.fftn(kernel.astype(b.dtype), sizes)) ** 2
     seen = H / jnp.maximum(square, 1e-12)
     for axis in range(len(sizes)):

@@ -1,0 +1,155 @@
+"""Published and earlier figures of whole restorations, on the bundled photograph of 256 x 256."""
+
+import numpy as np
+import pytest
+from comparing import X64, needs_x64
+
+import convops as co
+
+PHOTOGRAPH = np.asarray(co.problems.photograph(), np.float64) / 255
+
+
+@needs_x64
+def test_objectives_of_the_fista_paper():
+    """Beck & Teboulle's experiment: 9x9 Gaussian of 4 px, symmetric, 1e-3 noise, norm(Ax-b)^2 + 2e-5 norm(Wx)_1."""
+    g = np.exp(-(np.arange(-4, 5) ** 2) / 32)
+    A = co.convolution(np.outer(g, g) / g.sum() ** 2, PHOTOGRAPH.shape, boundary="symmetric")
+    b = np.asarray(A @ PHOTOGRAPH) + 1e-3 * np.random.default_rng(0).standard_normal(PHOTOGRAPH.shape)
+    penalty = co.L1(1e-5, transform=co.wavelet(PHOTOGRAPH.shape, "haar", levels=2))
+    options = {"penalty": penalty, "x0": b, "step": 1.0, "restart": False, "rtol": 0.0, "max_steps": 200}
+    for accelerate, wanted in (
+        (False, (7.70036, 1.81341, 0.49414, 0.34947)),
+        (True, (7.70036, 1.2134, 0.24865, 0.23891)),
+    ):
+        objective = 2 * np.asarray(co.fista(A, b, accelerate=accelerate, **options).history["objective"])
+        np.testing.assert_allclose(objective[[1, 10, 100, 200]], wanted, rtol=1e-4)
+
+
+@needs_x64
+def test_minimum_of_the_ftvd_problem():
+    """15x15 box, periodic, noise 1e-3, sum |Dx| + 5e4/2 norm(Ax-b)^2: 3482.76; FTVd's settings stop in 13 steps."""
+    mu = 5e4
+    A = co.convolution(np.ones((15, 15)) / 225, PHOTOGRAPH.shape, boundary="wrap")
+    b = np.asarray(A @ PHOTOGRAPH) + 1e-3 * np.random.default_rng(0).standard_normal(PHOTOGRAPH.shape)
+    penalty = co.TotalVariation(1 / mu, boundary="wrap")
+    sol = co.admm(A, b, penalty=penalty, x0=b, rho=10 / mu, dual_step=1.618, change=1e-3, rtol=0.0, max_steps=50)
+    assert bool(sol.converged)
+    assert int(sol.num_steps) <= 20
+    np.testing.assert_allclose(mu * co.admm(A, b, penalty=penalty).objective, 3482.76, rtol=1e-5)
+
+
+@pytest.mark.slow
+@needs_x64
+def test_minimum_of_the_ftvd_problem_by_other_methods():
+    mu = 5e4
+    A = co.convolution(np.ones((15, 15)) / 225, PHOTOGRAPH.shape, boundary="wrap")
+    b = np.asarray(A @ PHOTOGRAPH) + 1e-3 * np.random.default_rng(0).standard_normal(PHOTOGRAPH.shape)
+    penalty = co.TotalVariation(1 / mu, boundary="wrap")
+    np.testing.assert_allclose(mu * co.pdhg(A, b, penalty=penalty, max_steps=1200).objective, 3482.76, rtol=1e-5)
+    np.testing.assert_allclose(mu * co.fista(A, b, penalty=penalty, rtol=0.0).objective, 3482.76, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("number", "least"), [(3, 6.9), (6, 2.5)])
+def test_total_variation_in_the_classical_experiments(number, least):
+    problem = co.problems.classical(number, image=co.problems.photograph(), seed=0)
+    sol = co.total_variation(problem.A, problem.b, noise=problem.noise)
+    assert bool(sol.converged)
+    assert float(co.problems.isnr(sol.x, problem.b, problem.truth)) >= least - 0.1
+
+
+def recorded(kernel, bsnr):
+    b = np.asarray(co.convolution(kernel, PHOTOGRAPH.shape, mode="valid") @ PHOTOGRAPH)
+    sigma = np.sqrt(b.var() / 10 ** (bsnr / 10))
+    start = [n - 1 - n // 2 for n in kernel.shape]
+    truth = PHOTOGRAPH[tuple(slice(s, s + n) for s, n in zip(start, b.shape, strict=True))]
+    return b + sigma * np.random.default_rng(0).standard_normal(b.shape), truth, sigma
+
+
+@pytest.mark.parametrize(
+    ("kernel", "least"), [(np.ones((9, 9)) / 81, 27.8), (np.asarray(co.psf.motion(21, angle=20.0)), 28.5)]
+)
+def test_deblur_chooses_well(kernel, least):
+    b, truth, sigma = recorded(kernel, 40)
+    sol = co.deblur(b.astype(np.float32), kernel)
+    assert sol.x.shape == truth.shape
+    assert bool(sol.converged)
+    assert float(co.problems.psnr(sol.x, truth)) >= least
+    told = float(sol.report.splitlines()[0].split()[1].rstrip(","))
+    assert abs(told / sigma - 1) < 0.1
+    assert "method: total_variation" in sol.report
+
+
+def test_deblur_keeps_range_colours_and_masks():
+    kernel = np.asarray(co.psf.motion(7, angle=30.0))
+    b, truth, _ = recorded(kernel, 30)
+    b, truth = b[:90, :83], truth[:90, :83]
+    colours = np.stack([b, 0.5 * b, b**2], -1)
+    whole = np.clip(np.round(255 * colours), 0, 255).astype(np.uint8)
+    sol = co.deblur(whole, kernel, clip=(0, 255))
+    assert sol.x.shape == whole.shape
+    assert 0 <= float(sol.x.min()) < float(sol.x.max()) <= 255
+    assert float(co.problems.psnr(sol.x[..., 0] / 255, truth)) > float(co.problems.psnr(b, truth)) + 2
+    spoilt = np.array(b, np.float32)
+    spoilt[::9, ::7] = 5.0
+    masked = co.deblur(spoilt, kernel, saturated=2.0)
+    assert float(co.problems.psnr(masked.x, truth)) > float(co.problems.psnr(b, truth)) + 2
+    assert "left out: 120 pixels" in masked.report
+
+
+@pytest.mark.parametrize("method", ["tikhonov", "richardson_lucy", "plug_and_play"])
+def test_deblur_by_other_methods(method):
+    kernel = np.asarray(co.psf.gaussian(1.5))
+    b, truth, _ = recorded(kernel, 30)
+    b, truth = b[100:164, 60:130].astype(np.float32), truth[100:164, 60:130]
+    sol = co.deblur(b, kernel, method=method)
+    assert f"method: {method}" in sol.report
+    assert float(co.problems.psnr(sol.x, truth)) > float(co.problems.psnr(b, truth)) + 0.5
+
+
+def test_photons_are_recognised():
+    kernel = np.asarray(co.psf.gaussian(2.0))
+    b, truth, _ = recorded(kernel, 60)
+    counts = np.random.default_rng(4).poisson(200 * np.maximum(b, 0))
+    sol = co.deblur(counts, kernel)
+    assert "of photons" in sol.report
+    assert "method: poisson" in sol.report
+    assert float(co.problems.psnr(sol.x / 200, truth)) > float(co.problems.psnr(counts / 200, truth)) + 1.5
+    assert float(sol.x.min()) >= 0
+    plain = co.deblur(b + 0.03 * np.random.default_rng(5).standard_normal(b.shape) + 0.1, kernel)
+    assert "of photons" not in plain.report
+
+
+def test_volumes():
+    rng = np.random.default_rng(6)
+    scene = np.zeros((14, 20, 22), np.float32)
+    scene[3:8, 5:14, 4:17] = 1
+    kernel = np.asarray(co.psf.gaussian(1.0, (3, 5, 5)), np.float32)
+    b = np.asarray(co.convolution(kernel, scene.shape, mode="valid") @ scene)
+    b = b + 0.01 * rng.standard_normal(b.shape).astype(np.float32)
+    sol = co.deblur(b, kernel)
+    truth = scene[1:-1, 2:-2, 2:-2]
+    assert float(co.problems.psnr(sol.x, truth)) > float(co.problems.psnr(b, truth)) + 4
+
+
+@pytest.mark.parametrize(
+    ("image", "psf", "options", "message"),
+    [
+        (np.ones((5, 6)), np.ones(3), {"channel_axis": None, "boundary": "mirror"}, "`boundary` is 'mirror'"),
+        (np.ones((5, 6)), np.ones((3, 3)), {"method": "best"}, "`method` is 'best'"),
+        (np.ones((5, 6)), np.ones((3, 3)), {"noise": "gaussian"}, "`noise` is 'gaussian'"),
+        (np.ones((5, 6)), np.ones((3, 3, 3)), {}, "`image` has shape"),
+        (np.full((5, 6), np.nan), np.ones((3, 3)), {}, "NaN"),
+        (np.ones((5, 6)), np.ones((3, 3)), {"saturated": 0.5}, "leave no pixel"),
+        (np.ones((5, 6)) * 1j, np.ones((3, 3)), {}, "complex"),
+    ],
+)
+def test_refusals(image, psf, options, message):
+    with pytest.raises(ValueError, match=message):
+        co.deblur(image, psf, **options)
+
+
+def test_precision():
+    sol = co.deblur(PHOTOGRAPH[:40, :50].astype(np.float32), np.ones((3, 3)) / 9)
+    assert sol.x.dtype == np.float32
+    sol = co.deblur(PHOTOGRAPH[:40, :50], np.ones((3, 3)) / 9)
+    assert sol.x.dtype == (np.float64 if X64 else np.float32)
