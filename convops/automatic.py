@@ -23,6 +23,7 @@ from .solvers.total_variation import BLURRED, total_variation, total_variation_w
 
 METHODS = ("auto", "total_variation", "tikhonov", "plug_and_play", "poisson", "richardson_lucy")
 BOUNDARIES = ("auto", "zero", "wrap", "symmetric", "reflect", "edge", "antireflect")
+FEW = 10  # steps of Richardson and Lucy where the noise is not of photons
 DARK, DIM = 0.02, 0.05  # a scene with a share DIM of its pixels below DARK of the range is kept non-negative
 
 
@@ -232,10 +233,9 @@ def _solved(task: Task, method: str, weight: Any, options: dict[str, Any]) -> So
     if method == "plug_and_play":
         return plug_and_play(A, b, noise=task.noise, weight=weight, **options)
     if method == "richardson_lucy":
-        # noise of another kind is told to the rule as the photons that would make as much of it
-        power = jnp.maximum(jnp.asarray(task.noise) ** 2, jnp.finfo(b.dtype).tiny)
-        counts = jnp.mean(jnp.maximum(b, 0)) / power if task.photons is None else task.photons
-        return richardson_lucy(A, jnp.maximum(b, 0), counts=counts, weight=weight, **options)
+        if task.photons is None:  # without photons nothing says when to stop
+            options = {"stop": None, "max_steps": FEW} | options
+        return richardson_lucy(A, jnp.maximum(b, 0), counts=task.photons, weight=weight, **options)
     if method == "poisson":
         return _by_photons(task, weight, channels, options)
     if weight is None:

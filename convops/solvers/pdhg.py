@@ -17,7 +17,8 @@ from .solution import CONVERGED, NONFINITE, RUNNING, Solution
 from .splitting import Spectrum, Split, data_given, misfit, spectrum_of, split_of, value_of
 
 SAFE = 0.99  # of tau sum_i sigma_i norm(K_i)^2 = 1
-FIRST, SLOWER, UNBALANCED = 0.5, 0.95, 1.5  # of the change of steps, and the ratio of residuals that is let be
+EVERY, UNTIL = 10, 500  # steps between two looks at the balance, and the last of them
+UNBALANCED, FACTOR = 1.5, 2.0  # the ratio of residuals that is let be, and the most that the steps are changed by
 
 
 class SaddlePoint(NamedTuple):
@@ -37,7 +38,7 @@ class PdhgState(NamedTuple):
     duals: tuple[jax.Array, ...]
     back: jax.Array  # sum_i K_i^H duals_i
     scale: jax.Array  # sigma_i = scale rho_i
-    adapting: jax.Array
+    steps: jax.Array
     primal: jax.Array
     dual: jax.Array
     primal_size: jax.Array
@@ -67,7 +68,7 @@ class Pdhg:
             duals=jax.tree.map(jnp.zeros_like, images),
             back=jnp.zeros_like(split.x0),
             scale=one,
-            adapting=FIRST * one,
+            steps=jnp.zeros((), int),
             primal=jnp.inf * one,
             dual=jnp.inf * one,
             primal_size=0 * one,
@@ -87,7 +88,8 @@ class Pdhg:
             f._conjugate_prox(y + sigma * (2 * Kx - old), sigma)
             for (_, f), y, sigma, Kx, old in zip(split.terms, state.duals, sigmas, images, state.images, strict=True)
         )
-        back = sum((K._rmatvec(y) for (K, _), y in zip(split.terms, duals, strict=True)), jnp.zeros_like(x))
+        backs = [K._rmatvec(y).astype(x.dtype) for (K, _), y in zip(split.terms, duals, strict=True)]
+        back = sum(backs, jnp.zeros_like(x))
         dx, dback = state.x - x, state.back - back
         primal = length(dx / tau - dback)
         parts = [
@@ -95,11 +97,10 @@ class Pdhg:
             for y, new, sigma, old, Kx in zip(state.duals, duals, sigmas, state.images, images, strict=True)
         ]
         sizes = [jnp.sqrt(sigma) * length(Kx) for sigma, Kx in zip(sigmas, images, strict=True)]
-        primal_size = jnp.maximum(length(back), jnp.finfo(primal.dtype).tiny)
+        primal_size = jnp.maximum(_total([length(part) for part in backs]), jnp.finfo(primal.dtype).tiny)
         dual, dual_size = _total(parts), jnp.maximum(_total(sizes), jnp.finfo(primal.dtype).tiny)
-        scale, adapting = state.scale, state.adapting
-        if self.balance:
-            scale, adapting = _balanced(scale, adapting, primal / primal_size, dual / dual_size)
+        steps = state.steps + 1
+        scale = _balanced(state.scale, primal / primal_size, dual / dual_size, steps) if self.balance else state.scale
         residual = misfit(split, images) if residual is None else residual
         old = state.x, state.images, state.duals, state.back
         x, moved, duals, back = jax.tree.map(lambda new, old: old + relax * (new - old), (x, images, duals, back), old)
@@ -109,7 +110,7 @@ class Pdhg:
             duals=duals,
             back=back,
             scale=scale,
-            adapting=adapting,
+            steps=steps,
             primal=primal,
             dual=dual,
             primal_size=primal_size,
@@ -144,11 +145,12 @@ def _misfit_prox(problem: SaddlePoint, v: jax.Array, tau: jax.Array) -> tuple[ja
     return spectrum.basis.backward(coefficients).astype(v.dtype), residual
 
 
-def _balanced(scale, adapting, primal, dual) -> tuple[jax.Array, jax.Array]:
-    """Goldstein, Li, Yuan, Esser and Baraniuk, arXiv:1305.0546: longer steps for what lags behind, ever less."""
-    lags, leads = primal > UNBALANCED * dual, dual > UNBALANCED * primal
-    changed = jnp.where(lags, scale * (1 - adapting), jnp.where(leads, scale / (1 - adapting), scale))
-    return changed, jnp.where(lags | leads, SLOWER * adapting, adapting)
+def _balanced(scale: jax.Array, primal: jax.Array, dual: jax.Array, steps: jax.Array) -> jax.Array:
+    """Longer steps for what lags behind (Goldstein, Li, Yuan, Esser and Baraniuk, arXiv:1305.0546), for a while."""
+    fine = (primal > 0) & (dual > 0) & jnp.isfinite(primal) & jnp.isfinite(dual)
+    ratio = jnp.sqrt(jnp.where(fine, dual, 1) / jnp.where(fine, primal, 1))
+    due = (steps % EVERY == 0) & (steps <= UNTIL) & (jnp.abs(jnp.log(ratio)) > jnp.log(UNBALANCED) / 2)
+    return jnp.where(due, scale * jnp.clip(ratio, 1 / FACTOR, FACTOR), scale)
 
 
 def _total(parts: list[jax.Array]) -> jax.Array:

@@ -20,7 +20,7 @@ from ..operators.spectral import gram_symbol
 from ..operators.unknown_boundary import UnknownBoundary
 from ..penalties.base import Penalty, Term
 from . import spectral
-from .checks import data_of, inner, start_of
+from .checks import data_of, dtype_of, inner, start_of
 from .composite import penalty_of
 from .seen import seen
 
@@ -117,7 +117,7 @@ def _parameter(function: Penalty, b: jax.Array) -> jax.Array:
     weight = getattr(function, "weight", None)
     weight = jnp.asarray(1e-3, real) if weight is None else jnp.mean(jnp.asarray(weight, real)) / span
     weight = jnp.where(weight > 0, weight, 1e-3)
-    return jax.lax.stop_gradient(weight * jnp.clip(GENTLE / weight, SMALLEST, LARGEST))
+    return weight * jnp.clip(GENTLE / weight, SMALLEST, LARGEST)
 
 
 class Spectrum(NamedTuple):
@@ -148,8 +148,8 @@ def spectrum_of(split: Split, alone: bool = False) -> Spectrum | None:
     if alone:
         operators = [Identity(in_shape=split.x0.shape, out_shape=split.x0.shape)]
     A: LinearOperator = Identity(in_shape=split.x0.shape, out_shape=split.x0.shape) if split.A is None else split.A
-    dtype = jnp.result_type(split.x0, *jax.tree.leaves((split.A, split.b, operators)))
-    basis = spectral.shared(A, operators[0] if len(operators) == 1 else vstack(operators), dtype)
+    L = operators[0] if len(operators) == 1 else vstack(operators)
+    basis = spectral.shared(A, L, dtype_of(A, L, split.x0))
     if not isinstance(basis, spectral.Transform):
         return None
     found = [gram_symbol(operator, basis.name) for operator in operators]
