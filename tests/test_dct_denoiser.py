@@ -121,6 +121,7 @@ def test_derivatives_against_differences(of):
         assert abs(found - slope) <= (1e-6 if X64 else 2e-2) * max(abs(slope), 1)
 
 
+@pytest.mark.slow
 def test_derivatives_are_finite_where_nothing_is_left():
     def total(x, sigma, threshold):
         return jnp.sum(co.dct_denoiser(x, sigma, threshold=threshold, softness=0.2) ** 2)
@@ -175,6 +176,7 @@ def test_it_denoises_the_photograph():
         assert found >= least - 0.05
 
 
+@pytest.mark.slow
 def test_thresholds_are_learnt():
     """Thresholds that begin far too low recover by descent on one image, and serve another."""
     clean = co.problems.photograph()
@@ -249,6 +251,7 @@ def test_two_steps_agree_with_numpy(shape):
     assert co.dct_deblur(A, b.reshape(-1), noise=0.05).x.shape == (b.size,)
 
 
+@pytest.mark.slow
 def test_two_steps_by_channel_batch_and_estimate():
     psf = co.psf.gaussian(1.0, (5, 5))
     A = co.convolution(psf, (24, 20), boundary="wrap")
@@ -261,6 +264,7 @@ def test_two_steps_by_channel_batch_and_estimate():
     np.testing.assert_allclose(jax.vmap(lambda b: co.dct_deblur(A, b).x)(jnp.asarray(data)), single, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_two_steps_of_odd_data():
     A = co.convolution(KERNEL, (12, 15), boundary="wrap")
     for b, noise in ((np.zeros((12, 15)), 0.0), (np.zeros((12, 15)), 1.0), (np.full((12, 15), 4.0), 0.0)):

@@ -107,6 +107,7 @@ def test_by_conjugate_gradients_agrees_with_dense_iterations(make):
     np.testing.assert_allclose(sol.x, expected, **({"atol": 1e-5} if X64 else {"atol": 5e-3}))
 
 
+@pytest.mark.slow
 def test_the_start_is_not_given():
     for A in (co.convolution(KERNEL, SHAPE, boundary="symmetric"), unknown()[0]):
         b = data_for(A)
@@ -143,6 +144,7 @@ def test_batch_jit_flat_and_nothing_compiled_anew():
     np.testing.assert_allclose(flat.x, np.asarray(single[0].x).reshape(-1), **CLOSE)
 
 
+@pytest.mark.slow
 def test_derivatives_go_through_the_steps_to_the_denoiser():
     A, x0 = co.convolution(KERNEL, SHAPE, boundary="wrap"), scene()
     b = data_for(A)
@@ -162,6 +164,7 @@ def test_derivatives_go_through_the_steps_to_the_denoiser():
         np.testing.assert_allclose((moved[0] - moved[1]) / 2e-5, jnp.sum(slope * ahead), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_safeguard_ends_the_amplification_of_noise():
     p = co.problems.classical(1, image=co.problems.photograph()[60:156, 60:156])
     free, safe = (co.plug_and_play(p.A, p.b, noise=p.noise, weight=0.05, safeguard=s) for s in (False, True))

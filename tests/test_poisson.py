@@ -107,6 +107,7 @@ def test_acceleration_equals_the_formula_with_matrices():
     assert math.isclose(sol.objective, kl(b, M @ point + 2), rel_tol=1e-3)
 
 
+@pytest.mark.slow
 def test_total_variation_equals_the_formula_and_lowers_the_objective():
     A = co.convolution(PSF, SHAPE)
     M, b = dense(A), data(A, 2.0).ravel()
@@ -155,6 +156,7 @@ def test_masked_data_do_not_count_even_where_they_are_garbage():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.slow
 def test_unknown_surroundings_and_weights(weighted):
     A = co.unknown_boundary(PSF, SHAPE)
     rng = np.random.default_rng(4)
@@ -202,6 +204,7 @@ def test_twenty_accelerated_steps_do_what_eighty_plain_ones_do():
     assert float(quick.x.min()) >= 0
 
 
+@pytest.mark.slow
 def test_the_rule_stops_near_the_best_step_on_any_scale():
     image, A, b = photograph()
     best = max(float(co.problems.psnr(x, image, data_range=200)) for x in steps_of(A, b, range(6, 18, 2)))
@@ -268,6 +271,7 @@ def test_stars_on_nothing_stay_finite_and_positive(method, accelerate, dtype):
         assert x.sum() == pytest.approx(b.sum(), rel=0.02)
 
 
+@pytest.mark.slow
 def test_no_light_gives_no_scene():
     A = co.convolution(PSF, SHAPE)
     for options in ({}, {"x0": np.ones(SHAPE)}, {"background": 1.0}, {"accelerate": False}, {"weight": 0.01}):
@@ -308,6 +312,7 @@ def test_overflow_ends_at_a_finite_scene():
 # ---------------------------------------------------------------- transformations
 
 
+@pytest.mark.slow
 def test_loops_jit_vmap_and_gradients():
     A = co.convolution(PSF, SHAPE)
     b = jnp.asarray(data(A, 1.0))

@@ -85,6 +85,7 @@ def chambolle_pock(M, b, background, D, weight, steps=20000, kept=None):
         ("unknown", "wrap", True),
     ],
 )
+@pytest.mark.slow
 def test_total_variation_reaches_the_optimum(kind, boundary, masked):
     A, b = problem(kind)
     weight, M = 0.15, np.asarray(A.as_matrix(), float)
@@ -142,6 +143,7 @@ def test_smooth_penalties_and_weights_reach_the_optimum_of_lbfgsb(kind):
     assert function(np.asarray(sol.x, float).ravel())[0] == pytest.approx(best.fun, rel=CLOSE)
 
 
+@pytest.mark.slow
 def test_several_terms_and_constraints():
     A, b = problem("wrap")
     penalty = co.TotalVariation(0.1, boundary="wrap") + co.L1(0.05) + co.Box(0, 80)
@@ -172,6 +174,7 @@ def test_the_prox_is_the_minimiser(weighted):
     assert np.allclose(u[w == 0], v[w == 0])
 
 
+@pytest.mark.slow
 def test_no_light_loops_jit_vmap_and_gradients():
     A, b = problem("wrap")
     penalty = co.TotalVariation(0.1, boundary="wrap")

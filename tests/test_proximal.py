@@ -34,7 +34,9 @@ PENALTIES = {
 
 
 @pytest.mark.parametrize("boundary", ["wrap", "reflect"])
-@pytest.mark.parametrize("name", PENALTIES)
+@pytest.mark.parametrize(
+    "name", ["l1 and sign", *(pytest.param(n, marks=pytest.mark.slow) for n in PENALTIES if n != "l1 and sign")]
+)
 def test_all_find_the_same_minimum(name, boundary):
     if name == "wavelets":
         A = co.convolution(KERNEL, (12, 16), boundary=boundary)
@@ -50,7 +52,7 @@ def test_all_find_the_same_minimum(name, boundary):
         least.append(value(A, b, penalty, sol.x))
         # what is reported of x is what x is worth
         np.testing.assert_allclose(sol.objective, least[-1], rtol=1e-9 if X64 else 1e-4)
-    np.testing.assert_allclose(least, least[0], rtol=2e-5 if X64 else 1e-3)
+    np.testing.assert_allclose(least, least[0], rtol=2e-5 if X64 else 1e-2)
 
 
 def test_optimality_of_the_lasso():
@@ -107,6 +109,7 @@ def test_unknown_boundary_and_masks():
     np.testing.assert_allclose(least, least[0], rtol=1e-4 if X64 else 1e-3)
 
 
+@pytest.mark.slow
 def test_tgv_by_pdhg_keeps_slopes():
     ramp = np.add.outer(np.arange(12.0), 0.5 * np.arange(14)) / 10
     A = co.convolution(KERNEL / KERNEL.sum(), ramp.shape, boundary="symmetric")
@@ -118,6 +121,7 @@ def test_tgv_by_pdhg_keeps_slopes():
     assert off[1] < 0.5 * off[0]
 
 
+@pytest.mark.slow
 def test_loops_derivatives_and_batches():
     A, b = problem()
     penalty = co.TotalVariation(0.02, boundary="wrap")

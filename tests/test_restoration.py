@@ -49,7 +49,7 @@ def test_minimum_of_the_ftvd_problem_by_other_methods():
     np.testing.assert_allclose(mu * co.fista(A, b, penalty=penalty, rtol=0.0).objective, 3482.76, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("number", "least"), [(3, 6.9), (6, 2.5)])
+@pytest.mark.parametrize(("number", "least"), [pytest.param(3, 6.9, marks=pytest.mark.slow), (6, 2.5)])
 def test_total_variation_in_the_classical_experiments(number, least):
     problem = co.problems.classical(number, image=co.problems.photograph(), seed=0)
     sol = co.total_variation(problem.A, problem.b, noise=problem.noise)
@@ -66,7 +66,11 @@ def recorded(kernel, bsnr):
 
 
 @pytest.mark.parametrize(
-    ("kernel", "least"), [(np.ones((9, 9)) / 81, 27.8), (np.asarray(co.psf.motion(21, angle=20.0)), 28.5)]
+    ("kernel", "least"),
+    [
+        (np.ones((9, 9)) / 81, 27.8),
+        pytest.param(np.asarray(co.psf.motion(21, angle=20.0)), 28.5, marks=pytest.mark.slow),
+    ],
 )
 def test_deblur_chooses_well(kernel, least):
     b, truth, sigma = recorded(kernel, 40)
@@ -79,6 +83,7 @@ def test_deblur_chooses_well(kernel, least):
     assert "method: total_variation" in sol.report
 
 
+@pytest.mark.slow
 def test_deblur_keeps_range_colours_and_masks():
     kernel = np.asarray(co.psf.motion(7, angle=30.0))
     b, truth, _ = recorded(kernel, 30)
@@ -97,6 +102,7 @@ def test_deblur_keeps_range_colours_and_masks():
 
 
 @pytest.mark.parametrize("method", ["tikhonov", "richardson_lucy", "plug_and_play"])
+@pytest.mark.slow
 def test_deblur_by_other_methods(method):
     kernel = np.asarray(co.psf.gaussian(1.5))
     b, truth, _ = recorded(kernel, 30)
@@ -106,6 +112,7 @@ def test_deblur_by_other_methods(method):
     assert float(co.problems.psnr(sol.x, truth)) > float(co.problems.psnr(b, truth)) + 0.5
 
 
+@pytest.mark.slow
 def test_photons_are_recognised():
     kernel = np.asarray(co.psf.gaussian(2.0))
     b, truth, _ = recorded(kernel, 60)
@@ -119,6 +126,7 @@ def test_photons_are_recognised():
     assert "of photons" not in plain.report
 
 
+@pytest.mark.slow
 def test_volumes():
     rng = np.random.default_rng(6)
     scene = np.zeros((14, 20, 22), np.float32)
@@ -148,6 +156,7 @@ def test_refusals(image, psf, options, message):
         co.deblur(image, psf, **options)
 
 
+@pytest.mark.slow
 def test_precision():
     sol = co.deblur(PHOTOGRAPH[:40, :50].astype(np.float32), np.ones((3, 3)) / 9)
     assert sol.x.dtype == np.float32
