@@ -62,6 +62,7 @@ from .solvers.edges import edgetaper as edgetaper
 from .solvers.evidence import log_evidence as log_evidence
 from .solvers.fista import fista as fista
 from .solvers.gradient import gradient_descent as gradient_descent
+from .solvers.half_quadratic import half_quadratic as half_quadratic
 from .solvers.hybrid import hybrid_lsmr as hybrid_lsmr
 from .solvers.hybrid import hybrid_lsqr as hybrid_lsqr
 from .solvers.krylov import cgls as cgls

@@ -24,6 +24,7 @@ from .solvers.total_variation import BLURRED, total_variation, total_variation_w
 METHODS = ("auto", "total_variation", "tikhonov", "plug_and_play", "poisson", "richardson_lucy")
 BOUNDARIES = ("auto", "zero", "wrap", "symmetric", "reflect", "edge", "antireflect")
 FEW = 10  # steps of Richardson and Lucy where the noise is not of photons
+ROUNDED = 12**-0.5  # standard deviation of what rounding to whole numbers does
 DARK, DIM = 0.02, 0.05  # a scene with a share DIM of its pixels below DARK of the range is kept non-negative
 
 
@@ -154,7 +155,7 @@ def _task(image: Any, psf: Any, noise: Any, boundary: str, mask: Any, saturated:
         if keep is not None:
             raise ValueError("`mask` and `saturated` go with boundary='auto'")
         beyond = f"beyond the edge: {boundary!r}, as given"
-    level, photons = _noise(A, jnp.asarray(b), noise, said)
+    level, photons = _noise(A, jnp.asarray(b), noise, ROUNDED if np.asarray(image).dtype.kind in "iu" else 0.0, said)
     said.append(beyond)
     if keep is not None:
         said.append(f"left out: {int((keep == 0).sum())} pixels")
@@ -197,7 +198,7 @@ def _keep(b: np.ndarray, mask: Any, saturated: Any) -> np.ndarray | None:
     return keep.astype(b.dtype)
 
 
-def _noise(A: LinearOperator, b: Any, noise: Any, said: list[str]) -> tuple[Any, Any]:
+def _noise(A: LinearOperator, b: Any, noise: Any, least: float, said: list[str]) -> tuple[Any, Any]:
     """The noise level, and the photons that a unit stands for where they make the noise."""
     kept = seen(A)
     if isinstance(noise, str) and noise != "poisson":
@@ -207,7 +208,7 @@ def _noise(A: LinearOperator, b: Any, noise: Any, said: list[str]) -> tuple[Any,
         how = "as given" if noise is not None else "as its growth with the brightness tells"
         said.append(f"noise: of photons, {float(photons):.3g} a unit, {how}")
         return jnp.sqrt(jnp.maximum(jnp.mean(b), 0) / photons), photons
-    level = noise_of_blur(A, b, kept) if noise is None else noise
+    level = jnp.maximum(noise_of_blur(A, b, kept), least) if noise is None else noise
     said.append(f"noise: {float(level):.3g}, " + ("estimated" if noise is None else "as given"))
     return level, None
 

@@ -1,5 +1,6 @@
 """The command: what it keeps, its numbers, its demo, its help."""
 
+import json
 import subprocess
 import time
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from commanding import COMMAND, PSF, demo_gain, photo
 
 import convops as co
 from convops.cli import main
+from convops.cli.psf_option import psf_from_text
 from convops.io import Picture, read_image, write_image
 
 
@@ -42,7 +44,18 @@ def direct(plane, kernel, method, weight, boundary="symmetric", steps=None):
 def test_dtype_shape_alpha_and_numbers(folder, capsys, name, dtype, channels):
     data = photo(dtype, channels)
     write_image(f"in.{name}", Picture(data))
-    arguments = ["deblur", f"in.{name}", "--psf", "box:4", "-o", f"out.{name}", "--weight", "0.01"]
+    arguments = [
+        "deblur",
+        f"in.{name}",
+        "--psf",
+        "box:4",
+        "-o",
+        f"out.{name}",
+        "--weight",
+        "0.01",
+        "--method",
+        "tikhonov",
+    ]
     assert main(arguments) == 0
     result = read_image(f"out.{name}").data
     assert result.dtype == data.dtype
@@ -98,7 +111,8 @@ def test_psf_files(folder, capsys):
     np.save("whole.npy", np.ones((3, 3), dtype=int))
     for judge, *others in (("disk:1.5", "psf.npy", "psf.tif", "aside.npy"), ("box:3", "whole.npy")):
         for psf in (judge, *others):
-            assert main(["deblur", "photo.png", "--psf", psf, "-o", f"{psf}.png".replace(":", "")]) == 0
+            output = f"{psf}.png".replace(":", "")
+            assert main(["deblur", "photo.png", "--psf", psf, "--method", "tikhonov", "-o", output]) == 0
             assert capsys.readouterr().err.count("warning") == (psf == "aside.npy")
             difference = read_image(f"{psf}.png".replace(":", "")).data.astype(int)
             difference -= read_image(f"{judge}.png".replace(":", "")).data
@@ -107,14 +121,14 @@ def test_psf_files(folder, capsys):
 
 def test_off_centre_psf_is_told(folder, capsys):
     np.save("aside.npy", np.pad(np.ones((3, 3)), ((0, 0), (4, 0))))
-    assert main(["deblur", "photo.png", "--psf", "aside.npy", "-o", "out.png"]) == 0
+    assert main(["deblur", "photo.png", "--psf", "aside.npy", "--method", "tikhonov", "-o", "out.png"]) == 0
     warned = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert len(warned) == 1
     assert "+0.0 rows and +2.0 columns off the middle" in warned[0]
 
 
 def test_what_was_chosen_is_said(folder, capsys):
-    assert main(["deblur", "photo.png", *PSF, "-o", "a.png"]) == 0
+    assert main(["deblur", "photo.png", *PSF, "-o", "a.png", "--method", "tikhonov"]) == 0
     out, err = capsys.readouterr()
     assert out == ""
     assert "boundary symmetric, method tikhonov, weight 0.005 (default) on the gradient" in err
@@ -122,10 +136,37 @@ def test_what_was_chosen_is_said(folder, capsys):
     assert "method cgls, weight 0.1 on the gradient, at most 10 steps" in capsys.readouterr().err
 
 
+def test_the_front_door_is_the_default(folder, capsys):
+    """Colours at once, as `co.deblur` has them; the account of the run beside the output; a picture of both."""
+    write_image("in.tif", Picture(photo("float32", 4)))
+    assert main(["deblur", "in.tif", *PSF, "--noise", "2", "-o", "out.tif", "--preview", "both.png"]) == 0
+    err = capsys.readouterr().err
+    assert "noise: 2, as given; beyond the edge: nothing is assumed" in err
+    kernel = psf_from_text(PSF[1], photo("float32").shape).astype(np.float32)
+    data = photo("float32", 4)
+    wanted = co.deblur(np.moveaxis(data[..., :3], -1, 0), kernel, noise=2.0, channel_axis=0)
+    result = read_image("out.tif").data
+    np.testing.assert_allclose(np.moveaxis(result[..., :3], -1, 0), wanted.x, rtol=1e-3, atol=1e-2)
+    np.testing.assert_array_equal(result[..., 3], data[..., 3])
+    account = json.loads((folder / "out.tif.json").read_text())
+    assert account["asked"]["noise"] == 2.0
+    assert account["report"][0] == "noise: 2, as given"
+    assert account["versions"]["jax"] == jax.__version__
+    (solved,) = account["solved"]
+    assert len(solved["curves"]["objective"]) == solved["steps"] + 1
+    assert solved["stopped"] == wanted.status
+    assert read_image("both.png").data.dtype == np.uint8
+    assert main(["deblur", "in.tif", *PSF, "-o", "other.tif", "--noise", "much"]) == 2
+    assert main(["deblur", "in.tif", *PSF, "-o", "other.tif", "--noise", "1", "--method", "cgls"]) == 2
+    (folder / "out.tif").unlink()
+    assert main(["deblur", "in.tif", *PSF, "-o", "out.tif"]) == 2
+    assert "the account of the run, exists" in capsys.readouterr().err
+
+
 def test_weight_does_not_depend_on_the_scale(folder):
     for name, factor in (("a", 1.0), ("b", 1000.0)):
         np.save(f"{name}.npy", factor * photo("float64"))
-        assert main(["deblur", f"{name}.npy", *PSF, "-o", f"{name}_sharp.npy"]) == 0
+        assert main(["deblur", f"{name}.npy", *PSF, "-o", f"{name}_sharp.npy", "--method", "tikhonov"]) == 0
     np.testing.assert_allclose(np.load("b_sharp.npy"), 1000 * np.load("a_sharp.npy"), rtol=1e-6)
 
 
@@ -133,18 +174,20 @@ def test_deblurring_a_blurred_picture_comes_nearer(folder):
     with jax.enable_x64(True):
         A = co.convolution(co.psf.gaussian(1.5), (24, 20), boundary="symmetric")
         np.save("blurred.npy", np.asarray(A @ jnp.asarray(photo("float64"))))
-    assert main(["deblur", "blurred.npy", "--psf", "gaussian:1.5", "--weight", "1e-5", "-o", "sharp.npy"]) == 0
+    given = ["--psf", "gaussian:1.5", "--weight", "1e-5", "--method", "tikhonov"]
+    assert main(["deblur", "blurred.npy", *given, "-o", "sharp.npy"]) == 0
     errors = [np.linalg.norm(np.load(f"{name}.npy") - photo("float64")) for name in ("blurred", "sharp")]
     assert errors[1] < 0.5 * errors[0]
 
 
 def test_failure_during_the_solve_writes_nothing(folder, capsys, monkeypatch):
     def nothing_finite(A, b, settings, callback):
-        return SimpleNamespace(x=jnp.full(b.shape, jnp.nan), converged=True, status="", code=1)
+        x = jnp.full(b.shape, jnp.nan)
+        return SimpleNamespace(x=x, converged=True, status="", code=1, num_steps=1, history={}, weight=None)
 
     monkeypatch.setattr("convops.cli.deblur.solve", nothing_finite)
     before = set(folder.iterdir())
-    assert main(["deblur", "photo.png", *PSF, "-o", "a.png"]) == 2
+    assert main(["deblur", "photo.png", *PSF, "-o", "a.png", "--method", "tikhonov"]) == 2
     assert "beyond its range" in capsys.readouterr().err
     assert set(folder.iterdir()) == before
 
@@ -152,7 +195,7 @@ def test_failure_during_the_solve_writes_nothing(folder, capsys, monkeypatch):
 def test_a_bug_is_not_dressed_as_a_refusal(folder, monkeypatch):
     monkeypatch.setattr("convops.cli.deblur.solve", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        main(["deblur", "photo.png", *PSF, "-o", "a.png"])
+        main(["deblur", "photo.png", *PSF, "-o", "a.png", "--method", "tikhonov"])
 
 
 def test_demo(folder, capsys):
@@ -207,7 +250,10 @@ def test_version_and_help(capsys):
     text = " ".join(capsys.readouterr().out.split())
     for words in (
         "Default 0.005",
-        "[default: symmetric]",
+        "[default: auto]",
+        "--iterations",
+        "--noise",
+        "--preview",
         "motion:LENGTH,ANGLE",
         "antireflect",
         "gradient_descent",

@@ -122,6 +122,35 @@ def test_tgv_by_pdhg_keeps_slopes():
 
 
 @pytest.mark.slow
+def test_half_quadratic_steps_are_those_of_matrices():
+    A, b = problem()
+    D = np.asarray(co.gradient(SHAPE, boundary="wrap").as_matrix(), np.float64)
+    M, weight = np.asarray(A.as_matrix(), np.float64), 0.003
+    penalty = co.HyperLaplacian(weight, power=0.5, transform=co.gradient(SHAPE, boundary="wrap"))
+    plain = co.HyperLaplacian(weight, power=0.5)
+    x, rho = M.T @ b.ravel(), 2.0 * weight * np.ptp(b) ** -1.5
+    for _ in range(2):
+        for _ in range(2):
+            z = np.asarray(plain.prox(D @ x, 1 / rho), np.float64)
+            x = np.linalg.solve(M.T @ M + rho * D.T @ D, M.T @ b.ravel() + rho * D.T @ z)
+        rho *= 3
+    sol = co.half_quadratic(A, b, penalty=penalty, first=2.0, last=6.0, growth=3.0, inner=2)
+    assert int(sol.num_steps) == 4
+    assert bool(sol.converged)
+    np.testing.assert_allclose(np.asarray(sol.x).ravel(), x, atol=1e-9 if X64 else 2e-3)
+
+
+def test_smooth_penalties_by_gradient_descent():
+    A, b = problem("symmetric")
+    for penalty in (co.Quadratic(co.gradient(SHAPE), 0.1), co.Huber(0.05, delta=0.1, transform="gradient")):
+        sol = co.gradient_descent(A, b, penalty=penalty, rtol=1e-7 if X64 else 1e-4, max_steps=5000)
+        assert bool(sol.converged)
+        other = co.fista(A, b, penalty=penalty, rtol=1e-7 if X64 else 1e-4, max_steps=5000, prox_steps=60)
+        np.testing.assert_allclose(sol.objective, other.objective, rtol=1e-6 if X64 else 1e-3)
+    with pytest.raises(ValueError, match="not smooth"):
+        co.gradient_descent(A, b, penalty=co.L1(1.0))
+
+
 def test_loops_derivatives_and_batches():
     A, b = problem()
     penalty = co.TotalVariation(0.02, boundary="wrap")

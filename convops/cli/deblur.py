@@ -1,8 +1,9 @@
-"""The job of `convops deblur`: read, solve each channel, write."""
+"""The job of `convops deblur`: read, solve, write."""
 
+import json
 import math
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import jax
@@ -14,17 +15,19 @@ from convops.cli.messages import say
 from convops.cli.progress import ProgressBar
 from convops.cli.psf_option import psf_from_text
 from convops.io import Picture, check_holds, check_output, read_image, write_image
+from convops.plotting import side_by_side
 from convops.solvers.solution import STOPPED
 
-METHODS = ("tikhonov", "cgls", "gradient_descent")
-BOUNDARIES = ("zero", "wrap", "symmetric", "reflect", "edge", "antireflect")
+WHOLE = ("auto", "total_variation", "plug_and_play", "poisson", "richardson_lucy")  # by co.deblur, all colours at once
+METHODS = (*WHOLE, "tikhonov", "cgls", "gradient_descent")
+BOUNDARIES = ("auto", "zero", "wrap", "symmetric", "reflect", "edge", "antireflect")
 _WEIGHTS = {"tikhonov": 0.005, "cgls": 0.0, "gradient_descent": 0.0}
 _STEPS = {"tikhonov": 500, "cgls": 10, "gradient_descent": 50}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to deblur; `weight` and `steps` default to what suits the method.
+    """How to deblur; what is not given is chosen, or defaults to what suits the method.
 
     Raises
     ------
@@ -38,13 +41,14 @@ class Settings:
     >>> Settings(boundary="mirror")
     Traceback (most recent call last):
       ...
-    ValueError: --boundary `mirror` is unknown; accepted are zero, wrap, symmetric, reflect, edge, antireflect
+    ValueError: --boundary `mirror` is unknown; accepted are auto, zero, wrap, symmetric, reflect, edge, antireflect
     """
 
-    boundary: str = "symmetric"
-    method: str = "tikhonov"
+    boundary: str = "auto"
+    method: str = "auto"
     weight: float | None = None
     steps: int | None = None
+    noise: float | str | None = None
 
     def __post_init__(self):
         for name, value, known in (("boundary", self.boundary, BOUNDARIES), ("method", self.method, METHODS)):
@@ -54,6 +58,13 @@ class Settings:
             raise ValueError(f"--weight `{self.weight:g}` must be a number of at least 0; try 0.005")
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"--steps `{self.steps}` must be at least 1")
+        if self.noise is not None and self.method not in WHOLE:
+            raise ValueError(f"--noise goes with --method {', '.join(WHOLE)}; got --method {self.method}")
+
+    @property
+    def chosen_boundary(self) -> str:
+        """The boundary given, or mirrored pixels for the methods that need one."""
+        return "symmetric" if self.boundary == "auto" and self.method not in WHOLE else self.boundary
 
     @property
     def chosen_weight(self) -> float:
@@ -66,29 +77,43 @@ class Settings:
         return _STEPS[self.method] if self.steps is None else self.steps
 
     def __str__(self):
+        if self.method in WHOLE:
+            return f"boundary {self.boundary}, method {self.method}"
         weight = f"weight {self.chosen_weight:g}" + (" (default)" if self.weight is None else "")
         penalty = f"{weight} on the gradient" if self.chosen_weight else weight
-        return f"boundary {self.boundary}, method {self.method}, {penalty}, at most {self.chosen_steps} steps"
+        return f"boundary {self.chosen_boundary}, method {self.method}, {penalty}, at most {self.chosen_steps} steps"
 
 
-def deblur_file(photo: Path, psf: str, output: Path, overwrite: bool, settings: Settings) -> None:
-    """Deblur one file into another; every refusal comes before anything is written.
+def deblur_file(
+    photo: Path, psf: str, output: Path, overwrite: bool, settings: Settings, preview: Path | None = None
+) -> None:
+    """Deblur one file into another, and write beside it how; every refusal comes before anything is written.
 
     Raises
     ------
     ValueError, OSError, ImportError
         With one sentence on what is wrong and what to do.
     """
-    check_output(output, overwrite=overwrite)
+    told = output.with_name(output.name + ".json")
+    for path in (output, preview):
+        if path is not None:
+            check_output(path, overwrite=overwrite)
+    if told.exists() and not overwrite:
+        raise ValueError(f"`{told}`, the account of the run, exists; drop it, or add --overwrite")
     picture = read_image(photo)
     check_holds(output, picture)
-    result = deblur_picture(picture, psf, settings)
+    account = {"photo": str(photo), "psf": psf, "output": str(output)}
+    result = deblur_picture(picture, psf, settings, account)
     write_image(output, result, overwrite=overwrite)
+    told.write_text(json.dumps(account, indent=1) + "\n")
+    if preview is not None:
+        canvas = side_by_side(greys(picture, result), ("before", "after"))
+        write_image(preview, Picture(canvas), overwrite=overwrite)
     say(f"wrote `{output}`")
 
 
-def deblur_picture(picture: Picture, psf: str, settings: Settings) -> Picture:
-    """Deblur the colour channels of a picture and keep all else about it.
+def deblur_picture(picture: Picture, psf: str, settings: Settings, account: dict | None = None) -> Picture:
+    """Deblur the colour channels of a picture and keep all else about it; what was done goes into `account`.
 
     float64 data is solved in double precision, all other in single, which is finer than what 16 bits resolve.
     """
@@ -98,17 +123,77 @@ def deblur_picture(picture: Picture, psf: str, settings: Settings) -> Picture:
         size = " x ".join(str(n) for n in picture.data.shape)
         size += f" {picture.data.dtype.name}" + (", alpha kept" if picture.alpha else "")
         say(f"{size}, PSF {kernel.shape[0]} x {kernel.shape[1]}, {settings}")
-        # A solve is one process here, compilation included: by FFT that is the quickest for most kernels.
-        blur = co.convolution(kernel, picture.shape, boundary=settings.boundary, axes=(0, 1))
-        rtol = tolerance(planes.dtype) if settings.method == "tikhonov" else None
-        bar = ProgressBar(len(planes), rtol)
-        try:
-            solved = [_solve_channel(blur, jnp.asarray(plane), settings, bar) for plane in planes]
-        finally:
-            bar.close()
+        account = {} if account is None else account
+        account |= told_of(settings)
+        if settings.method in WHOLE:
+            solved = _solve_whole(planes, kernel, settings, account)
+        else:
+            solved = _solve_channels(planes, kernel, picture.shape, settings, account)
     if not all(np.isfinite(plane).all() for plane in solved):
         raise ValueError("the solver met numbers beyond its range; scale the data or raise --weight")
     return picture.with_planes(solved)
+
+
+def told_of(settings: Settings) -> dict:
+    """The versions, and what was asked for."""
+    versions = {"convops": co.__version__, "jax": jax.__version__, "numpy": np.__version__}
+    return {"versions": versions, "asked": asdict(settings)}
+
+
+def told_by(solution: co.Solution) -> dict:
+    """What a solver tells: why it stopped, its weight, and its curves."""
+    steps = int(solution.num_steps)
+    curves = {name: [float(v) for v in np.asarray(values)[: steps + 1]] for name, values in solution.history.items()}
+    told = {"stopped": solution.status, "converged": bool(solution.converged), "steps": steps, "curves": curves}
+    if solution.weight is not None:
+        told["weight"] = float(solution.weight)
+    return told
+
+
+def _solve_whole(planes: np.ndarray, kernel: np.ndarray, settings: Settings, account: dict) -> np.ndarray:
+    """Deblur all colours at once by the front door, and say what it chose."""
+    bar = ProgressBar()
+    one = len(planes) == 1
+    options = {} if settings.steps is None else {"max_steps": settings.steps}
+    try:
+        solution = co.deblur(
+            planes[0] if one else planes,
+            kernel,
+            noise=settings.noise,
+            method=settings.method,
+            boundary=settings.boundary,
+            weight=settings.weight,
+            channel_axis=None if one else 0,
+            callback=bar,
+            **options,
+        )
+    finally:
+        bar.close()
+    if int(solution.code) == STOPPED:
+        raise KeyboardInterrupt
+    assert solution.report is not None
+    say("; ".join(solution.report.splitlines()))
+    account |= {"report": solution.report.splitlines(), "solved": [told_by(solution)]}
+    x = np.asarray(solution.x)
+    return x[None] if one else x
+
+
+def _solve_channels(planes: np.ndarray, kernel: np.ndarray, shape, settings: Settings, account: dict) -> list:
+    """Solve one channel after the other; by FFT, the quickest for one process, compilation included."""
+    blur = co.convolution(kernel, shape, boundary=settings.chosen_boundary, axes=(0, 1))
+    bar = ProgressBar(len(planes), tolerance(planes.dtype) if settings.method == "tikhonov" else None)
+    account["solved"] = []
+    try:
+        return [_solve_channel(blur, jnp.asarray(plane), settings, bar, account) for plane in planes]
+    finally:
+        bar.close()
+
+
+def greys(picture: Picture, result: Picture) -> list[np.ndarray]:
+    """Both in 8 bits of grey, the range of the first from black to white."""
+    before, after = (np.mean(part.planes(), 0) for part in (picture, result))
+    low, span = before.min(), max(np.ptp(before), np.finfo(np.float32).tiny)
+    return [np.clip(np.rint(255 * (part - low) / span), 0, 255).astype(np.uint8) for part in (before, after)]
 
 
 def tolerance(dtype) -> float:
@@ -127,7 +212,7 @@ def solve(A, b, settings: Settings, callback=None) -> co.Solution:
     The methods that iterate on `A` itself get the rows :math:`\sqrt w \nabla` below it.
     """
     weight, steps = settings.chosen_weight, settings.chosen_steps
-    gradient = co.gradient(A.in_shape, boundary="wrap" if settings.boundary == "wrap" else "symmetric")
+    gradient = co.gradient(A.in_shape, boundary="wrap" if settings.chosen_boundary == "wrap" else "symmetric")
     if settings.method == "tikhonov":
         rtol = tolerance(b.dtype)
         return co.tikhonov(A, b, L=gradient, weight=weight, rtol=rtol, max_steps=steps, callback=callback)
@@ -138,7 +223,7 @@ def solve(A, b, settings: Settings, callback=None) -> co.Solution:
     return method(A, b, max_steps=steps, callback=callback)
 
 
-def _solve_channel(A, b, settings: Settings, bar: ProgressBar) -> np.ndarray:
+def _solve_channel(A, b, settings: Settings, bar: ProgressBar, account: dict) -> np.ndarray:
     """Solve one channel, and say so where tikhonov did not come to its end."""
     solution = solve(A, b, settings, bar)
     if int(solution.code) == STOPPED:  # the bar never stops a run, so it was Ctrl-C
@@ -147,4 +232,5 @@ def _solve_channel(A, b, settings: Settings, bar: ProgressBar) -> np.ndarray:
         bar.close()
         say(f"warning: {solution.status}; more --steps or a larger --weight would help")
     bar.next_part()
+    account["solved"].append(told_by(solution))
     return np.asarray(solution.x)

@@ -11,6 +11,7 @@ import optax
 from ..operators.arrays import ratio
 from ..operators.base import LinearOperator
 from ..operators.norms import scattered
+from ..penalties.base import Penalty
 from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
 from .iterate import solve
 from .progress import Callbacks
@@ -28,6 +29,7 @@ class Descent(NamedTuple):
     x0: jax.Array
     step: jax.Array
     threshold: jax.Array
+    penalty: Penalty | None = None  # where its numbers are data
 
 
 class DescentState(NamedTuple):
@@ -50,18 +52,22 @@ class GradientDescent:
     penalty: Callable[[jax.Array], jax.Array] | None
     project: Callable[[jax.Array], jax.Array] | None
 
+    def extra(self, problem: Descent) -> Callable[[jax.Array], jax.Array] | None:
+        """What is added to the misfit."""
+        return self.penalty if problem.penalty is None else problem.penalty._value
+
     def objective(self, problem: Descent, x: jax.Array) -> jax.Array:
         r = problem.A._matvec(x) - problem.b
-        value = inner(r, r) / 2
-        return value if self.penalty is None else value + self.penalty(x)
+        value, extra = inner(r, r) / 2, self.extra(problem)
+        return value if extra is None else value + extra(x)
 
     def measured(self, problem: Descent, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Objective, gradient (the steepest direction, also of a complex x) and residual norm."""
         r = problem.A._matvec(x) - problem.b
         value, gradient = inner(r, r) / 2, problem.A._rmatvec(r)
-        if self.penalty is not None:
-            extra, slope = jax.value_and_grad(self.penalty)(x)
-            value, gradient = value + extra, gradient + jnp.conj(slope)
+        if (extra := self.extra(problem)) is not None:
+            more, slope = jax.value_and_grad(extra)(x)
+            value, gradient = value + more, gradient + jnp.conj(slope)
         return value, gradient, length(r)
 
     def optimality(self, problem: Descent, x: jax.Array, gradient: jax.Array) -> jax.Array:
@@ -124,7 +130,7 @@ def gradient_descent(
     b: Any,
     *,
     optimizer: optax.GradientTransformation | None = None,
-    penalty: Callable[[jax.Array], jax.Array] | None = None,
+    penalty: Penalty | Callable[[jax.Array], jax.Array] | None = None,
     project: Callable[[jax.Array], jax.Array] | None = None,
     x0: Any = None,
     rtol: Any = None,
@@ -144,9 +150,9 @@ def gradient_descent(
     optimizer : optax.GradientTransformation, optional
         Any of optax's, `optax.lbfgs` included. By default plain steps of length 1/Lipschitz, the constant being
         ``A.norm()**2`` (exact where the spectrum is known, else a bound) plus the penalty's curvature at x0.
-    penalty : callable, optional
-        A smooth function of x with a real value, weight included. Pass the same function again, not a new lambda, and
-        nothing is compiled anew.
+    penalty : Penalty or callable, optional
+        A smooth penalty (`Quadratic`, `Huber`), or a smooth function of x with a real value, weight included. Pass the
+        same function again, not a new lambda, and nothing is compiled anew; the numbers of a `Penalty` are data.
     project : callable, optional
         Applied after every step, e.g. `optax.projections.projection_non_negative`.
     x0 : array, optional
@@ -177,17 +183,21 @@ def gradient_descent(
     [1. 2. 3. 4.] True
     """
     b, flat = data_of(A, b)
-    method = GradientDescent(optimizer, penalty, project)
+    known = penalty if isinstance(penalty, Penalty) else None
+    if known is not None and not known.smooth:
+        raise ValueError(f"`penalty` is {known!r}, which is not smooth: fista, admm and pdhg take it")
+    extra = penalty if known is None else known._value
+    method = GradientDescent(optimizer, None if known is not None else penalty, project)
     first = start_of(A, x0, b.dtype)
     rtol, atol = tolerance(rtol, b.dtype, 1e-4, 1e-6), scalar(atol, "atol", b.dtype)
     threshold = jnp.maximum(rtol * length(A.rmatvec(b)), atol)
-    problem = Descent(A, b, first, jnp.ones((), atol.dtype), threshold)
+    problem = Descent(A, b, first, jnp.ones((), atol.dtype), threshold, known)
     if optimizer is None or project is not None:
         problem = problem._replace(step=1 / _lipschitz(A, first, penalty))
     run = solve(method, problem, steps_of(max_steps), loop, callback, checkpoint)
     x = run.state.best if loop != "scan" else run.state.x
     r = b - A.matvec(x)
-    value = inner(r, r) / 2 + (0 if penalty is None else penalty(x))
+    value = inner(r, r) / 2 + (0 if extra is None else extra(x))
     return Solution(
         x=x.reshape(-1) if flat else x,
         converged=run.code == CONVERGED,
@@ -199,12 +209,14 @@ def gradient_descent(
     )
 
 
-def _lipschitz(A: LinearOperator, x: jax.Array, penalty: Callable[[jax.Array], jax.Array] | None) -> jax.Array:
+def _lipschitz(A: LinearOperator, x: jax.Array, penalty: Penalty | Callable | None) -> jax.Array:
     """Lipschitz constant of the gradient: norm(A)^2, and the penalty's largest curvature at x (with 5 % to spare)."""
     norm = A.norm().astype(jnp.finfo(x.dtype).dtype)
     constant = jnp.where(norm > 0, norm, 1) ** 2
     if penalty is None:
         return constant
+    if isinstance(penalty, Penalty):
+        return constant + penalty.curvature(x.shape).astype(constant.dtype)
     gradient = jax.grad(penalty)
 
     def curved(_: int, v: jax.Array) -> jax.Array:

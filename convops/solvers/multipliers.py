@@ -85,7 +85,7 @@ class Admm:
             for f, Kx, m, r in zip(functions, state.images, state.multipliers, rho, strict=True)
         )
         ahead = tuple(relax * new + (1 - relax) * Kx for new, Kx in zip(z, state.images, strict=True))
-        x, images, residual = _least(problem, state, ahead)
+        x, images, residual = least(problem, state.x, rho, ahead, state.multipliers)
         multipliers = tuple(
             m + problem.dual_step * r * (Kx - a)
             for m, r, Kx, a in zip(state.multipliers, rho, images, ahead, strict=True)
@@ -153,15 +153,18 @@ def _balanced(rho, primal, sizes, dual, forces, steps) -> tuple[jax.Array, ...]:
     return tuple(found)
 
 
-def _least(problem: Splitted, state: AdmmState, ahead: tuple[jax.Array, ...]):
-    """Minimise 1/2 norm(A x - b)^2 + sum_i rho_i/2 norm(K_i x - ahead_i + multiplier_i / rho_i)^2."""
-    split, rho = problem.split, state.rho
-    drawn = [r * a - m for r, a, m in zip(rho, ahead, state.multipliers, strict=True)]
+def least(problem: Splitted, x: jax.Array, rho, ahead, multipliers) -> tuple[jax.Array, Any, jax.Array]:
+    """Minimise 1/2 norm(A x - b)^2 + sum_i rho_i/2 norm(K_i x - ahead_i + multiplier_i / rho_i)^2, near `x`.
+
+    Also returned are the K_i x and norm(A x - b).
+    """
+    split = problem.split
+    drawn = [r * a - m for r, a, m in zip(rho, ahead, multipliers, strict=True)]
     back = sum((K._rmatvec(d) for (K, _), d in zip(split.terms, drawn, strict=True)), jnp.zeros_like(split.x0))
     if problem.spectrum is not None:
         x, coefficients = _by_transform(problem.spectrum, back.astype(split.x0.dtype), rho)
     else:
-        x, coefficients = _by_conjugate_gradients(split, back, rho, state.x), None
+        x, coefficients = _by_conjugate_gradients(split, back, rho, x), None
     images = tuple(K._matvec(x) for K, _ in split.terms)
     return x, images, _residual(problem, x, images, coefficients)
 

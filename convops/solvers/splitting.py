@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..operators.adapters import from_function
 from ..operators.base import LinearOperator
 from ..operators.blocks import vstack
 from ..operators.elementary import Identity
 from ..operators.spectral import gram_symbol
 from ..operators.unknown_boundary import UnknownBoundary
 from ..penalties.base import Penalty, Term
+from ..penalties.lifted_operators import Component
 from . import spectral
 from .checks import data_of, dtype_of, inner, start_of
 from .composite import penalty_of
@@ -74,17 +74,19 @@ def data_given(A: LinearOperator, b: Any, penalty: Any, x0: Any):
     return b, flat, penalty, start_of(A, x0, b.dtype)
 
 
-def split_of(A: LinearOperator, b: jax.Array, penalty: Penalty, x0: jax.Array, whole: bool = False) -> Split:
-    """Take a problem apart; `whole` makes every misfit a term."""
+def split_of(
+    A: LinearOperator, b: jax.Array, penalty: Penalty, x0: jax.Array, whole: bool = False, apart: bool = True
+) -> Split:
+    """Take a problem apart; `whole` makes every misfit a term, and without `apart` none is."""
     shape, terms = penalty.lifted(A.in_shape)
     lifted = shape != A.in_shape
     if lifted:
         joint = jnp.zeros(shape, x0.dtype).at[0].set(x0)
-        A = A @ from_function(_image, shape)
+        A = A @ Component(in_shape=shape, out_shape=A.in_shape)
     else:
         joint = x0
     rho = tuple(_parameter(function, b) for _, function in terms)
-    if isinstance(A, UnknownBoundary):
+    if isinstance(A, UnknownBoundary) and apart:
         return Split(None, None, (_seen(A, b), *terms), (jnp.ones_like(rho[0]), *rho), joint, lifted)
     if whole:
         term = Term(A, Misfit(keep=None, data=b))
@@ -101,23 +103,23 @@ def _seen(A: UnknownBoundary, b: jax.Array) -> Term:
     return Term(A.blur, Misfit(keep=keep, data=jax.lax.pad(b, jnp.zeros((), b.dtype), widths)))
 
 
-def _image(joint: jax.Array) -> jax.Array:
-    return joint[0]
-
-
 def _parameter(function: Penalty, b: jax.Array) -> jax.Array:
     """A penalty parameter to begin with: weight * clip(0.02 / weight, 5, 60) for data with a range of one.
 
     The weight per range of the data is what sets the scale of a penalty that grows with x; constraints count as 1e-3.
     """
-    real = jnp.finfo(b.dtype).dtype
-    size = jnp.abs(b)
-    span = jnp.max(size) - jnp.min(size)
-    span = jnp.where(span > 0, span, 1).astype(real)
+    real, span = jnp.finfo(b.dtype).dtype, span_of(b)
     weight = getattr(function, "weight", None)
     weight = jnp.asarray(1e-3, real) if weight is None else jnp.mean(jnp.asarray(weight, real)) / span
     weight = jnp.where(weight > 0, weight, 1e-3)
     return weight * jnp.clip(GENTLE / weight, SMALLEST, LARGEST)
+
+
+def span_of(b: jax.Array) -> jax.Array:
+    """The range of the data, 1 where they are constant."""
+    size = jnp.abs(b) if jnp.iscomplexobj(b) else b
+    span = jnp.max(size) - jnp.min(size)
+    return jnp.where(span > 0, span, 1)
 
 
 class Spectrum(NamedTuple):
