@@ -1,45 +1,26 @@
 """deblur(): one call from a blurred picture and its point-spread function to a sharp one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
-from .operators.arrays import as_numbers
-from .operators.base import LinearOperator
-from .operators.convolution import convolution, normal_axes
-from .operators.unknown_boundary import UnknownBoundary, unknown_boundary
+from .operators.arrays import traced
+from .operators.unknown_boundary import UnknownBoundary
 from .penalties.sparsity import TotalVariation
-from .solvers.photons import counts_photons, photons_per_unit
+from .solvers.checks import scalar
 from .solvers.plug_and_play import plug_and_play
 from .solvers.poisson import richardson_lucy
 from .solvers.poisson_split import poisson_admm
-from .solvers.removed import noise_of_blur
-from .solvers.seen import seen
+from .solvers.posing import Task, task_of
 from .solvers.solution import Solution
 from .solvers.tikhonov import tikhonov
 from .solvers.total_variation import BLURRED, total_variation, total_variation_weight
 
 METHODS = ("auto", "total_variation", "tikhonov", "plug_and_play", "poisson", "richardson_lucy")
 BOUNDARIES = ("auto", "zero", "wrap", "symmetric", "reflect", "edge", "antireflect")
+TINY = 1e-12
 FEW = 10  # steps of Richardson and Lucy where the noise is not of photons
-ROUNDED = 12**-0.5  # standard deviation of what rounding to whole numbers does
-DARK, DIM = 0.02, 0.05  # a scene with a share DIM of its pixels below DARK of the range is kept non-negative
-
-
-@dataclass(frozen=True)
-class Task:
-    """A checked deblurring problem, and what has been said of it."""
-
-    A: LinearOperator
-    b: Any
-    noise: Any
-    channel_axis: int | None
-    photons: Any  # counts a unit of the data stands for, or None
-    nonnegative: bool
-    differences: Any  # the boundary of the differences
-    said: list[str]
 
 
 def deblur(
@@ -116,11 +97,16 @@ def deblur(
     for name, value, known in (("method", method, METHODS), ("boundary", boundary, BOUNDARIES)):
         if value not in known:
             raise ValueError(f"`{name}` is {value!r}; accepted are {', '.join(map(repr, known))}")
-    task = _task(image, psf, noise, boundary, mask, saturated, channel_axis)
+    if any(map(traced, (image, psf, noise, weight, mask))):
+        raise ValueError(
+            "deblur looks at its data, which jax.jit, jax.vmap and jax.grad do not allow: inside of them use "
+            "co.total_variation(co.unknown_boundary(psf, shape), b, noise=...)"
+        )
+    task = task_of(image, psf, noise, boundary, mask, saturated, channel_axis)
     if method == "auto":
         method = "total_variation" if task.photons is None else "poisson"
     options = {"callback": callback} if max_steps is None else {"callback": callback, "max_steps": max_steps}
-    sol = _solved(task, method, weight, options)
+    sol = _in_units(_solved(task, method, weight, options), task, method)
     x = task.A.visible(sol.x) if isinstance(task.A, UnknownBoundary) else sol.x
     if clip is not None:
         low, high = clip
@@ -133,93 +119,15 @@ def deblur(
     return replace(sol, x=x, report="\n".join(task.said))
 
 
-def _task(image: Any, psf: Any, noise: Any, boundary: str, mask: Any, saturated: Any, channel_axis: Any) -> Task:
-    """Check the arguments, make the operator, and find out about the noise."""
-    b = np.asarray(as_numbers(image, "image"))
-    kernel = np.asarray(as_numbers(psf, "psf"))
-    if np.iscomplexobj(b) or np.iscomplexobj(kernel):
-        raise ValueError("`image` or `psf` is complex; deblur takes real pictures: co.tikhonov takes complex data")
-    if not (np.isfinite(b).all() and np.isfinite(kernel).all()):
-        raise ValueError("`image` or `psf` holds NaN or infinite entries; replace them, and name the places by `mask`")
-    real = np.float64 if b.dtype in (np.float64, np.int64, np.int32, np.uint32) else np.float32
-    b = b.astype(jnp.asarray(np.zeros((), real)).dtype)
-    channel, axes = _axes(b, kernel, channel_axis)
-    keep = _keep(b, mask, saturated)
-    said: list[str] = []
-    kernel = kernel.astype(b.dtype)
-    if boundary == "auto":
-        A: LinearOperator = unknown_boundary(kernel, b.shape, mask=keep, axes=axes)
-        beyond = "beyond the edge: nothing is assumed"
-    else:
-        A = convolution(kernel, b.shape, boundary=boundary, axes=axes)
-        if keep is not None:
-            raise ValueError("`mask` and `saturated` go with boundary='auto'")
-        beyond = f"beyond the edge: {boundary!r}, as given"
-    level, photons = _noise(A, jnp.asarray(b), noise, ROUNDED if np.asarray(image).dtype.kind in "iu" else 0.0, said)
-    said.append(beyond)
-    if keep is not None:
-        said.append(f"left out: {int((keep == 0).sum())} pixels")
-    if abs(kernel.sum() - 1) > 1e-3:
-        said.append(f"the PSF sums to {kernel.sum():.4g}, not to 1: the result is scaled by its reciprocal")
-    nonnegative = _dark(b, keep)
-    if nonnegative:
-        said.append("kept at or above zero: the background is dark")
-    differences = "symmetric" if boundary in ("symmetric", "reflect", "edge", "antireflect") else "wrap"
-    return Task(A, jnp.asarray(b), level, channel, photons, nonnegative, differences, said)
-
-
-def _axes(b: np.ndarray, kernel: np.ndarray, channel_axis: Any) -> tuple[int | None, tuple[int, ...]]:
-    """The axis of the colours, and those that are blurred."""
-    if channel_axis is None and b.ndim == kernel.ndim + 1:
-        channel_axis = -1
-    expected = kernel.ndim + (channel_axis is not None)
-    if b.size == 0 or kernel.size == 0 or kernel.ndim == 0 or b.ndim != expected:
-        raise ValueError(
-            f"`image` has shape {b.shape} and `psf` {kernel.shape}; give an image of as many axes as the PSF, or one "
-            "more for the colours"
-        )
-    if channel_axis is None:
-        return None, tuple(range(b.ndim))
-    (channel,) = normal_axes(channel_axis, 1, b.ndim)
-    return channel, tuple(a for a in range(b.ndim) if a != channel)
-
-
-def _keep(b: np.ndarray, mask: Any, saturated: Any) -> np.ndarray | None:
-    """Ones where the data count, or None where all do."""
-    if mask is None and saturated is None:
-        return None
-    keep = np.ones(b.shape, b.dtype) if mask is None else np.asarray(mask)
-    if keep.shape != b.shape:
-        raise ValueError(f"`mask` has shape {keep.shape}; the image has {b.shape}")
-    if saturated is not None:
-        keep = np.where(b >= saturated, 0, keep)
-    if not keep.any():
-        raise ValueError("`mask` and `saturated` leave no pixel of the image")
-    return keep.astype(b.dtype)
-
-
-def _noise(A: LinearOperator, b: Any, noise: Any, least: float, said: list[str]) -> tuple[Any, Any]:
-    """The noise level, and the photons that a unit stands for where they make the noise."""
-    kept = seen(A)
-    if isinstance(noise, str) and noise != "poisson":
-        raise ValueError(f"`noise` is {noise!r}; give a standard deviation or 'poisson'")
-    if (noise is None and counts_photons(b, kept)) or isinstance(noise, str):
-        photons = photons_per_unit(b, kept)
-        how = "as given" if noise is not None else "as its growth with the brightness tells"
-        said.append(f"noise: of photons, {float(photons):.3g} a unit, {how}")
-        return jnp.sqrt(jnp.maximum(jnp.mean(b), 0) / photons), photons
-    level = jnp.maximum(noise_of_blur(A, b, kept), least) if noise is None else noise
-    said.append(f"noise: {float(level):.3g}, " + ("estimated" if noise is None else "as given"))
-    return level, None
-
-
-def _dark(b: np.ndarray, keep: np.ndarray | None) -> bool:
-    """Whether the data are those of light on a dark ground."""
-    counted = b if keep is None else b[keep > 0]
-    top = float(counted.max())
-    if top <= 0:
-        return False
-    return float(np.quantile(counted, DIM)) <= DARK * top and float(counted.mean()) > 0
+def _in_units(sol: Solution, task: Task, method: str) -> Solution:
+    """A solution for the data and the PSF as they came."""
+    unit = task.unit
+    if unit == 1 and task.sum == 1:
+        return sol
+    weight = sol.weight
+    if weight is not None and method == "total_variation":
+        weight = weight * unit
+    return replace(sol, x=sol.x * (unit / task.sum), residual_norm=sol.residual_norm * unit, weight=weight)
 
 
 def _solved(task: Task, method: str, weight: Any, options: dict[str, Any]) -> Solution:
@@ -241,6 +149,8 @@ def _solved(task: Task, method: str, weight: Any, options: dict[str, Any]) -> So
         return _by_photons(task, weight, channels, options)
     if weight is None:
         weight = total_variation_weight(A, b, task.noise, channels=channels)
+    else:
+        weight = scalar(weight, "weight", b.dtype) / task.unit
     return total_variation(
         A,
         b,
@@ -255,8 +165,10 @@ def _solved(task: Task, method: str, weight: Any, options: dict[str, Any]) -> So
 def _by_photons(task: Task, weight: Any, channels: int, options: dict[str, Any]) -> Solution:
     """KL + weight TV in units of photons: where sigma^2 is the mean, the weight of `total_variation` over sigma^2."""
     A, b = task.A, jnp.maximum(task.b, 0)
-    photons = jnp.ones(()) if task.photons is None else task.photons
-    photons = jnp.where(jnp.isfinite(photons), photons, 1).astype(b.dtype)
+    photons = task.photons
+    if photons is None:  # as many as would make the noise, on average
+        photons = float(jnp.mean(b) / jnp.maximum(jnp.asarray(task.noise) ** 2, TINY * jnp.max(b) ** 2 + TINY**2))
+        task.said.append(f"photons: {photons / task.unit:.3g} a unit, which would make as much noise")
     scaled = b * photons
     if weight is None:
         weight = channels**0.5 / (BLURRED * jnp.maximum(jnp.max(scaled), 1))

@@ -151,6 +151,37 @@ def test_smooth_penalties_by_gradient_descent():
         co.gradient_descent(A, b, penalty=co.L1(1.0))
 
 
+@pytest.mark.slow
+def test_edges_of_the_stopping_tests():
+    """Constraints that do not bind, no weight, no data, wide terms."""
+    A, _ = problem()
+    b = np.asarray(A @ (1 + SCENE))
+    for solve in (co.admm, co.pdhg):
+        for penalty in (co.NonNegative(), co.TotalVariation(0.0, boundary="wrap")):
+            sol = solve(A, b, penalty=penalty, rtol=1e-3)
+            assert bool(sol.converged)
+            assert float(sol.residual_norm) < 1e-2 * np.linalg.norm(b)
+    zero = co.admm(A, np.zeros(SHAPE), penalty=co.TotalVariation(0.1, boundary="wrap"))
+    assert float(abs(zero.x).max()) == 0
+
+    def total(kernel):
+        op = co.convolution(kernel, SHAPE, boundary="wrap")
+        penalty = co.TotalVariation(0.1, boundary="wrap")
+        return sum(
+            solve(op, np.zeros(SHAPE), penalty=penalty, max_steps=3, loop="scan").x.sum()
+            for solve in (co.admm, co.pdhg)
+        )
+
+    assert np.isfinite(jax.grad(total)(jnp.asarray(KERNEL))).all()
+    second = co.convolution(np.array([[1.0, -2.0, 1.0]], np.float64), SHAPE, boundary="wrap")
+    narrow = co.convolution(KERNEL.astype(np.float32), SHAPE, boundary="wrap")
+    for solve in (co.admm, co.pdhg):
+        sol = solve(narrow, b.astype(np.float32), penalty=co.L1(1e-3, transform=second), max_steps=20)
+        assert np.isfinite(sol.x).all()
+    with pytest.raises(ValueError, match="pdhg and admm take it"):
+        co.fista(A, b, penalty=co.TGV(0.1))
+
+
 def test_loops_derivatives_and_batches():
     A, b = problem()
     penalty = co.TotalVariation(0.02, boundary="wrap")

@@ -1,5 +1,6 @@
 """Published and earlier figures of whole restorations, on the bundled photograph of 256 x 256."""
 
+import jax
 import numpy as np
 import pytest
 from comparing import X64, needs_x64
@@ -149,6 +150,7 @@ def test_volumes():
         (np.full((5, 6), np.nan), np.ones((3, 3)), {}, "NaN"),
         (np.ones((5, 6)), np.ones((3, 3)), {"saturated": 0.5}, "leave no pixel"),
         (np.ones((5, 6)) * 1j, np.ones((3, 3)), {}, "complex"),
+        (np.ones((1, 1)), np.ones((1, 1)), {}, "one pixel"),
     ],
 )
 def test_refusals(image, psf, options, message):
@@ -157,6 +159,43 @@ def test_refusals(image, psf, options, message):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_the_picture_does_not_depend_on_units():
+    kernel = np.asarray(co.psf.gaussian(1.2), np.float32)
+    b, _, _ = recorded(kernel, 30)
+    b = b[100:164, 60:130].astype(np.float32)
+    usual = np.asarray(co.deblur(b, kernel, noise=0.01).x)
+    for factor in (1e-20, 1e18):
+        sol = co.deblur(np.float32(factor) * b, kernel, noise=0.01 * factor)
+        np.testing.assert_allclose(np.asarray(sol.x, np.float64) / factor, usual, atol=2e-3)
+    sol = co.deblur(b, 300 * kernel, noise=0.01)
+    assert "the PSF sums to 300" in sol.report
+    np.testing.assert_allclose(300 * np.asarray(sol.x), usual, atol=2e-3)
+    signed = co.deblur(2 * b - 1, kernel, noise=0.02)
+    np.testing.assert_allclose((np.asarray(signed.x) + 1) / 2, usual, atol=0.02)
+    weights = co.deblur(b, kernel, noise=0.01, mask=np.full(b.shape, 255, np.uint8))
+    np.testing.assert_allclose(weights.x, usual, atol=2e-3)
+
+
+@pytest.mark.slow
+def test_masked_pixels_are_not_looked_at():
+    kernel = np.asarray(co.psf.gaussian(1.2), np.float32)
+    b, _, _ = recorded(kernel, 30)
+    b = b[100:164, 60:130].astype(np.float32)
+    keep = np.ones(b.shape, bool)
+    keep[10, 11] = keep[40, 3] = False
+    wrong = b.copy()
+    wrong[~keep] = 65535, -9999
+    left, right = (co.deblur(data, kernel, mask=keep) for data in (b, wrong))
+    np.testing.assert_allclose(left.x, right.x, atol=1e-5)
+    np.testing.assert_allclose(left.weight, right.weight, rtol=1e-5)
+
+
+def test_it_is_refused_under_jit():
+    with pytest.raises(ValueError, match="inside of them use"):
+        jax.jit(lambda image: co.deblur(image, np.ones((3, 3)) / 9).x)(np.ones((20, 20)))
+
+
 def test_precision():
     sol = co.deblur(PHOTOGRAPH[:40, :50].astype(np.float32), np.ones((3, 3)) / 9)
     assert sol.x.dtype == np.float32

@@ -96,6 +96,8 @@ def deblur(
     settings = Settings(boundary, method, weight, steps, _noise(noise))
     if demo and photo is not None:
         raise ValueError(f"--demo brings its own photo; drop `{photo}` or --demo")
+    if demo and preview is not None:
+        raise ValueError(f"--demo draws before and after itself; drop --preview `{preview}`")
     if demo:
         return run_demo(output or Path(OUTPUT), overwrite, psf, settings)
     for value, name in ((photo, "the photo"), (psf, "--psf"), (output, "-o")):

@@ -95,6 +95,8 @@ def deblur_file(
         With one sentence on what is wrong and what to do.
     """
     told = output.with_name(output.name + ".json")
+    if preview is not None and preview.resolve() == output.resolve():
+        raise ValueError(f"--preview `{preview}` is the output; give it a name of its own")
     for path in (output, preview):
         if path is not None:
             check_output(path, overwrite=overwrite)
@@ -105,7 +107,7 @@ def deblur_file(
     account = {"photo": str(photo), "psf": psf, "output": str(output)}
     result = deblur_picture(picture, psf, settings, account)
     write_image(output, result, overwrite=overwrite)
-    told.write_text(json.dumps(account, indent=1) + "\n")
+    told.write_text(json.dumps(account, indent=1, allow_nan=False) + "\n")
     if preview is not None:
         canvas = side_by_side(greys(picture, result), ("before", "after"))
         write_image(preview, Picture(canvas), overwrite=overwrite)
@@ -126,7 +128,8 @@ def deblur_picture(picture: Picture, psf: str, settings: Settings, account: dict
         account = {} if account is None else account
         account |= told_of(settings)
         if settings.method in WHOLE:
-            solved = _solve_whole(planes, kernel, settings, account)
+            whole = planes.astype(picture.data.dtype) if picture.data.dtype.kind in "iu" else planes
+            solved = _solve_whole(whole, kernel, settings, account)
         else:
             solved = _solve_channels(planes, kernel, picture.shape, settings, account)
     if not all(np.isfinite(plane).all() for plane in solved):
@@ -143,7 +146,10 @@ def told_of(settings: Settings) -> dict:
 def told_by(solution: co.Solution) -> dict:
     """What a solver tells: why it stopped, its weight, and its curves."""
     steps = int(solution.num_steps)
-    curves = {name: [float(v) for v in np.asarray(values)[: steps + 1]] for name, values in solution.history.items()}
+    curves = {
+        name: [float(v) if np.isfinite(v) else None for v in np.asarray(values)[: steps + 1]]
+        for name, values in solution.history.items()
+    }
     told = {"stopped": solution.status, "converged": bool(solution.converged), "steps": steps, "curves": curves}
     if solution.weight is not None:
         told["weight"] = float(solution.weight)

@@ -14,7 +14,7 @@ from .iterate import solve
 from .multipliers import Admm, Splitted
 from .progress import Callbacks
 from .solution import Solution
-from .splitting import Split, data_given, spectrum_of, split_of
+from .splitting import Split, data_given, force_of, spectrum_of, split_of
 
 LARGEST_RELAXATION, LARGEST_DUAL_STEP = 2.0, (1 + 5**0.5) / 2
 
@@ -48,7 +48,7 @@ def admm(
     x comes from one pair of transforms where the FFT (or, for concrete kernels, the DCT-II) diagonalises A and every
     K_i^H K_i: a periodic blur with ``TotalVariation(boundary="wrap")``, a mirrored symmetric one with the default. For
     `unknown_boundary` the misfit is split off too, so that masks cost nothing (give penalties ``boundary="wrap"``).
-    Elsewhere preconditioned conjugate gradients go on from the last x.
+    Elsewhere conjugate gradients go on from the last x.
 
     Parameters
     ----------
@@ -122,6 +122,7 @@ def admm(
         tolerance(rtol, b.dtype, 1e-4, 1e-5),
         scalar(atol, "atol", b.dtype),
         scalar(change, "change", b.dtype),
+        force_of(A, b),
     )
     method = Admm(balance=rho is None if balance is None else bool(balance))
     run = solve(method, problem, steps_of(max_steps), loop, callback, checkpoint)

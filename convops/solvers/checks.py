@@ -90,10 +90,19 @@ def inner(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.real(jnp.sum(jnp.conj(a) * b))
 
 
+def root(square: jax.Array) -> jax.Array:
+    """The square root, with a finite derivative at zero."""
+    return jnp.where(square == 0, 0, jnp.sqrt(jnp.where(square == 0, 1, square)))
+
+
 def length(a: jax.Array) -> jax.Array:
     """The 2-norm, with a finite gradient at zero."""
-    square = inner(a, a)
-    return jnp.where(square == 0, 0, jnp.sqrt(jnp.where(square == 0, 1, square)))
+    return root(inner(a, a))
+
+
+def overall(parts: list[jax.Array]) -> jax.Array:
+    """The 2-norm of norms."""
+    return root(sum((part**2 for part in parts[1:]), parts[0] ** 2))
 
 
 def reported(figure: jax.Array) -> jax.Array:

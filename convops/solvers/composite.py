@@ -62,6 +62,8 @@ def composite_of(A, b, penalty, x0, step, rtol, atol) -> tuple[Composite, bool, 
     b = b if kept is None else jnp.where(kept, b, 0)
     first = start_of(A, x0, b.dtype)
     penalty = penalty_of(penalty, A, b)
+    if penalty.lifts:
+        raise ValueError(f"`penalty` is {penalty!r}, a minimum over further unknowns: pdhg and admm take it")
     rtol, atol = tolerance(rtol, b.dtype, 1e-4, 1e-6), scalar(atol, "atol", b.dtype)
     threshold = jnp.maximum(rtol * length(A.rmatvec(b)), atol)
     if step is None:
@@ -102,7 +104,7 @@ def outcome(problem: Composite, run: Run, x: jax.Array, flat: bool) -> Solution:
         converged=code == CONVERGED,
         num_steps=run.steps,
         residual_norm=reported(length(r)),
-        objective=reported(problem.objective(x, r)),
+        objective=reported(inner(r, r) / 2 + problem.penalty(x)),
         history=run.history,
         code=code,
     )

@@ -148,7 +148,7 @@ def half_quadratic(
     total = inner * (1 + round(math.log(last / first) / math.log(growth)))
     zero = jnp.zeros((), real)
     factor = jnp.asarray(growth, real)
-    problem = Splitted(replace(split, parameters=rho), spectrum_of(split), factor, zero, zero, zero, zero)
+    problem = Splitted(replace(split, parameters=rho), spectrum_of(split), factor, zero, zero, zero, zero, zero)
     limit = total if max_steps is None else steps_of(max_steps)
     run = solve(HalfQuadratic(inner, total), problem, limit, loop, callback, checkpoint)
     sol = outcome(Composite(A, b, penalty, start, zero, zero), run, feasible(penalty, split.image(run.state.x)), flat)

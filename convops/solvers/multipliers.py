@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
-from .checks import length
+from .checks import length, overall, root
 from .krylov import System
 from .normal import by_cg
 from .solution import CONVERGED, NONFINITE, RUNNING
-from .splitting import Spectrum, Split, misfit, value_of
+from .splitting import Spectrum, Split, kept_if, misfit, value_of
 
 EVERY, UNTIL = 5, 300  # steps between two looks at the balance, and the last of them: what goes on for ever may not end
 UNBALANCED, FACTOR = 2.0, 8.0  # the ratio of residuals that is let be, and the most that a parameter is changed by
@@ -29,6 +29,7 @@ class Splitted(NamedTuple):
     rtol: jax.Array
     atol: jax.Array
     change: jax.Array
+    force: jax.Array  # norm(A^H b): what multipliers that vanish are measured by
 
 
 class AdmmState(NamedTuple):
@@ -97,22 +98,23 @@ class Admm:
         steps = state.steps + 1
         if self.balance:
             rho = _balanced(rho, primal, sizes, dual, forces, steps)
-        return AdmmState(
+        reached = AdmmState(
             x=x,
             images=images,
             z=z,
             multipliers=multipliers,
             rho=rho,
-            primal=_total(primal),
-            dual=_total(dual),
-            primal_size=_total(sizes),
-            dual_size=_total(forces),
+            primal=overall(primal),
+            dual=overall(dual),
+            primal_size=overall(sizes),
+            dual_size=jnp.maximum(overall(forces), problem.force),
             change=length(x - state.x) / jnp.maximum(length(x), jnp.finfo(residual.dtype).tiny),
             residual=residual,
             value=value_of(split, images, residual),
             steps=steps,
             failed=~(jnp.isfinite(residual) & jnp.isfinite(length(x))),
         )
+        return kept_if(reached.failed, state, reached)
 
     def done(self, problem: Splitted, state: AdmmState) -> jax.Array:
         met = (state.primal <= jnp.maximum(problem.rtol * state.primal_size, problem.atol)) & (
@@ -130,10 +132,6 @@ class Admm:
             "parameter": state.rho[problem.split.misfits if len(state.rho) > problem.split.misfits else 0],
             "change": state.change,
         }
-
-
-def _total(parts: list[jax.Array]) -> jax.Array:
-    return jnp.sqrt(sum((part**2 for part in parts), jnp.zeros_like(parts[0])))
 
 
 def _balanced(rho, primal, sizes, dual, forces, steps) -> tuple[jax.Array, ...]:
@@ -199,5 +197,5 @@ def _residual(problem: Splitted, x: jax.Array, images: tuple[jax.Array, ...], co
     if split.A is None or split.b is None:
         return misfit(split, images)
     if coefficients is not None and problem.spectrum is not None:
-        return jnp.sqrt(problem.spectrum.residual_square(coefficients))
+        return root(problem.spectrum.residual_square(coefficients))
     return length(split.A._matvec(x) - split.b)

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..penalties.analysis import norm_bound
 from ..penalties.base import Penalty
-from .checks import between, length, steps_of, tolerance
+from .checks import between, length, overall, root, steps_of, tolerance
 from .composite import Composite, feasible, outcome
 from .iterate import solve
 from .progress import Callbacks
 from .solution import CONVERGED, NONFINITE, RUNNING, Solution
-from .splitting import Spectrum, Split, data_given, misfit, spectrum_of, split_of, value_of
+from .splitting import Spectrum, Split, data_given, force_of, kept_if, misfit, spectrum_of, split_of, value_of
 
 SAFE = 0.99  # of tau sum_i sigma_i norm(K_i)^2 = 1
 EVERY, UNTIL = 10, 500  # steps between two looks at the balance, and the last of them
@@ -30,6 +30,7 @@ class SaddlePoint(NamedTuple):
     bound: jax.Array  # of sum_i rho_i norm(K_i)^2
     relaxation: jax.Array
     rtol: jax.Array
+    force: jax.Array  # norm(A^H b): what duals that vanish are measured by
 
 
 class PdhgState(NamedTuple):
@@ -61,7 +62,7 @@ class Pdhg:
         if problem.spectrum is None:
             residual = misfit(split, images)
         else:
-            residual = jnp.sqrt(problem.spectrum.residual_square(problem.spectrum.basis.forward(split.x0)))
+            residual = root(problem.spectrum.residual_square(problem.spectrum.basis.forward(split.x0)))
         return PdhgState(
             x=split.x0,
             images=images,
@@ -90,21 +91,20 @@ class Pdhg:
         )
         backs = [K._rmatvec(y).astype(x.dtype) for (K, _), y in zip(split.terms, duals, strict=True)]
         back = sum(backs, jnp.zeros_like(x))
-        dx, dback = state.x - x, state.back - back
-        primal = length(dx / tau - dback)
+        primal = length((state.x - x) / tau - (state.back - back))
         parts = [
             length((y - new) / sigma - (old - Kx)) * jnp.sqrt(sigma)
             for y, new, sigma, old, Kx in zip(state.duals, duals, sigmas, state.images, images, strict=True)
         ]
         sizes = [jnp.sqrt(sigma) * length(Kx) for sigma, Kx in zip(sigmas, images, strict=True)]
-        primal_size = jnp.maximum(_total([length(part) for part in backs]), jnp.finfo(primal.dtype).tiny)
-        dual, dual_size = _total(parts), jnp.maximum(_total(sizes), jnp.finfo(primal.dtype).tiny)
+        primal_size = jnp.maximum(overall([length(part) for part in backs]), problem.force)
+        dual, dual_size = overall(parts), jnp.maximum(overall(sizes), jnp.finfo(primal.dtype).tiny)
         steps = state.steps + 1
         scale = _balanced(state.scale, primal / primal_size, dual / dual_size, steps) if self.balance else state.scale
         residual = misfit(split, images) if residual is None else residual
         old = state.x, state.images, state.duals, state.back
         x, moved, duals, back = jax.tree.map(lambda new, old: old + relax * (new - old), (x, images, duals, back), old)
-        return PdhgState(
+        reached = PdhgState(
             x=x,
             images=moved,
             duals=duals,
@@ -119,6 +119,7 @@ class Pdhg:
             value=value_of(split, images, residual),
             failed=~(jnp.isfinite(primal) & jnp.isfinite(dual)),
         )
+        return kept_if(reached.failed, state, reached)
 
     def done(self, problem: SaddlePoint, state: PdhgState) -> jax.Array:
         met = (state.primal <= problem.rtol * state.primal_size) & (state.dual <= problem.rtol * state.dual_size)
@@ -141,7 +142,7 @@ def _misfit_prox(problem: SaddlePoint, v: jax.Array, tau: jax.Array) -> tuple[ja
         return v, None
     assert spectrum.data is not None
     coefficients = (spectrum.basis.forward(v) + tau * spectrum.data.rhs) / (1 + tau * spectrum.data.square)
-    residual = jnp.sqrt(spectrum.residual_square(coefficients))
+    residual = root(spectrum.residual_square(coefficients))
     return spectrum.basis.backward(coefficients).astype(v.dtype), residual
 
 
@@ -151,10 +152,6 @@ def _balanced(scale: jax.Array, primal: jax.Array, dual: jax.Array, steps: jax.A
     ratio = jnp.sqrt(jnp.where(fine, dual, 1) / jnp.where(fine, primal, 1))
     due = (steps % EVERY == 0) & (steps <= UNTIL) & (jnp.abs(jnp.log(ratio)) > jnp.log(UNBALANCED) / 2)
     return jnp.where(due, scale * jnp.clip(ratio, 1 / FACTOR, FACTOR), scale)
-
-
-def _total(parts: list[jax.Array]) -> jax.Array:
-    return jnp.sqrt(sum((part**2 for part in parts), jnp.zeros_like(parts[0])))
 
 
 def pdhg(
@@ -242,6 +239,7 @@ def pdhg(
         jnp.where(bound > 0, bound, 1),
         between(relaxation, "relaxation", real, 2.0, "below 2"),
         tolerance(rtol, b.dtype, 1e-4, 1e-5),
+        force_of(A, b),
     )
     run = solve(Pdhg(bool(balance)), problem, steps_of(max_steps), loop, callback, checkpoint)
     x = feasible(penalty, split.image(run.state.x))

@@ -96,4 +96,4 @@ def counts_photons(b: jax.Array, kept: jax.Array | None = None) -> jax.Array:
     brighter = jnp.median(total[bright]) / jnp.maximum(jnp.median(total[dark]), jnp.finfo(b.dtype).tiny)
     noisier = jnp.median(energy[bright]) / jnp.maximum(jnp.median(energy[dark]), jnp.finfo(b.dtype).tiny)
     alike = jnp.abs(jnp.log(noisier) - jnp.log(brighter)) < jnp.log(1.5)
-    return (jnp.min(b) >= 0) & (brighter > 2.5) & alike
+    return (jnp.min(b, where=True if kept is None else kept, initial=0) >= 0) & (brighter > 2.5) & alike

@@ -285,7 +285,7 @@ def _likelihood(A, b, background, kept, x0, weight, counts, rtol, normalize: boo
         sensitivity if normalize else None,
         gain if normalize else None,
         jnp.zeros((), b.dtype) if weight is None else weight,
-        SMOOTH * level,
+        jnp.maximum(SMOOTH * level, jnp.finfo(b.dtype).tiny ** 0.5),
         None if weight is None else gradient(A.in_shape),
         None if weights is None else weights.astype(b.dtype),
         jnp.ones((), b.dtype) if counts is None else counts.astype(b.dtype),

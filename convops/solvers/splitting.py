@@ -20,7 +20,7 @@ from ..operators.unknown_boundary import UnknownBoundary
 from ..penalties.base import Penalty, Term
 from ..penalties.lifted_operators import Component
 from . import spectral
-from .checks import data_of, dtype_of, inner, start_of
+from .checks import data_of, dtype_of, inner, length, root, start_of
 from .composite import penalty_of
 from .seen import seen
 
@@ -71,7 +71,10 @@ def data_given(A: LinearOperator, b: Any, penalty: Any, x0: Any):
     kept = seen(A)
     b = b if kept is None else jnp.where(kept, b, 0)
     penalty = penalty_of(penalty, A, b)
-    return b, flat, penalty, start_of(A, x0, b.dtype)
+    _, terms = penalty.lifted(A.in_shape)
+    dtype = jnp.result_type(b, *(leaf for operator, _ in terms for leaf in operator._inexact_leaves()))
+    b = b.astype(dtype)  # what the terms are computed in
+    return b, flat, penalty, start_of(A, x0, dtype)
 
 
 def split_of(
@@ -113,6 +116,16 @@ def _parameter(function: Penalty, b: jax.Array) -> jax.Array:
     weight = jnp.asarray(1e-3, real) if weight is None else jnp.mean(jnp.asarray(weight, real)) / span
     weight = jnp.where(weight > 0, weight, 1e-3)
     return weight * jnp.clip(GENTLE / weight, SMALLEST, LARGEST)
+
+
+def force_of(A: LinearOperator, b: jax.Array) -> jax.Array:
+    """norm(A^H b), above zero: the size of the forces that the penalty is in balance with."""
+    return jnp.maximum(length(A.rmatvec(b)), jnp.finfo(b.dtype).tiny)
+
+
+def kept_if(failed: jax.Array, state: Any, reached: Any) -> Any:
+    """The state that was reached, or, where that failed, the one before with the mark of it."""
+    return jax.tree.map(lambda new, old: jnp.where(failed, old, new), reached, state)._replace(failed=failed)
 
 
 def span_of(b: jax.Array) -> jax.Array:
@@ -164,7 +177,7 @@ def spectrum_of(split: Split, alone: bool = False) -> Spectrum | None:
 def misfit(split: Split, images: tuple[jax.Array, ...]) -> jax.Array:
     """norm(A x - b) where the misfit is among the terms."""
     parts = [term.function._value(image) for term, image in zip(split.terms, images, strict=True)]
-    return jnp.sqrt(2 * sum(parts[1 : split.misfits], parts[0]))
+    return root(2 * sum(parts[1 : split.misfits], parts[0]))
 
 
 def value_of(split: Split, images: tuple[jax.Array, ...], residual: jax.Array) -> jax.Array:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
+from ..operators.convolution import normal_axes
 from ..penalties.constraints import NonNegative
 from ..penalties.sparsity import TotalVariation
 from ..penalties.sums import Sum
@@ -23,11 +24,12 @@ BLURRED, PLAIN = 0.14, 0.5  # weight = sigma^2 / (0.14 range) for blur, 0.5 sigm
 
 
 def total_variation_weight(A: LinearOperator, b: Any, noise: Any = None, *, channels: int = 1) -> jax.Array:
-    """Return a weight for `TotalVariation`: max(sigma^2 / (0.14 range), 0.5 sigma norm_F(A)^2 / n).
+    """Return a weight for `TotalVariation`: max(sigma^2 / (0.14 range), 0.5 sigma norm_F(A)^2 / n) for norm(A) = 1.
 
-    Sigma is the noise level. The first is for blur, with the range of the data. It is too little for a blur of less
-    than a pixel, next to denoising, whose weight goes with sigma itself: norm_F(A)^2 / n, about sum |h|^2 of a
-    point-spread function h, is 1 there and 0.1 and less for blurs of a pixel and more.
+    Sigma is the noise level; for other norms s the two are s sigma^2 / (0.14 range) and 0.5 sigma norm_F(A)^2 / (s n),
+    so that x is the same but for its scale. The first is for blur, with the range of the data. It is too little for a
+    blur of less than a pixel, next to denoising, whose weight goes with sigma itself: norm_F(A)^2 / n, about
+    sum |h|^2 of a point-spread function h, is 1 there and 0.1 and less for blurs of a pixel and more.
 
     Parameters
     ----------
@@ -54,11 +56,11 @@ def total_variation_weight(A: LinearOperator, b: Any, noise: Any = None, *, chan
     b, _ = data_of(A, b)
     kept = seen(A)
     sigma = noise_of_blur(A, b, kept) if noise is None else scalar(noise, "noise", b.dtype)
-    return _weight(A, b, kept, sigma) * math.sqrt(channels)
+    return _weight(A, b, kept, sigma, A.norm()) * math.sqrt(channels)
 
 
 @jax.jit
-def _weight(A: LinearOperator, b: jax.Array, kept: jax.Array | None, sigma: jax.Array) -> jax.Array:
+def _weight(A: LinearOperator, b: jax.Array, kept: jax.Array | None, sigma: jax.Array, norm: jax.Array) -> jax.Array:
     real = jnp.finfo(b.dtype).dtype
     counted = jnp.ones(b.shape, bool) if kept is None else jnp.broadcast_to(kept, b.shape)
     size = jnp.abs(b) if jnp.iscomplexobj(b) else b
@@ -66,8 +68,9 @@ def _weight(A: LinearOperator, b: jax.Array, kept: jax.Array | None, sigma: jax.
     span = jnp.where(jnp.isfinite(span) & (span > 0), span, 1)
     image = A._matvec(jax.random.rademacher(jax.random.key(0), A.in_shape, real).astype(b.dtype))
     energy = inner(image, image) / jnp.maximum(jnp.sum(counted), 1)
-    least = jnp.finfo(real).eps * span  # of data without noise
-    return jnp.maximum(jnp.maximum(sigma**2 / (BLURRED * span), PLAIN * sigma * energy), least)
+    norm = jnp.where(norm > 0, norm, 1).astype(real)
+    least = jnp.finfo(real).eps * span * norm  # of data without noise
+    return jnp.maximum(jnp.maximum(norm * sigma**2 / (BLURRED * span), PLAIN * sigma * energy / norm), least)
 
 
 def total_variation(
@@ -129,6 +132,8 @@ def total_variation(
     True 0.0019 True
     """
     b, flat = data_of(A, b)
+    if channel_axis is not None:
+        (channel_axis,) = normal_axes(channel_axis, 1, len(A.in_shape))
     channels = 1 if channel_axis is None else A.in_shape[channel_axis]
     if weight is None:
         weight = total_variation_weight(A, b, noise, channels=channels)
