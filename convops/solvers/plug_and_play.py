@@ -201,7 +201,14 @@ def _checked(denoiser: Any, A: LinearOperator, dtype: Any) -> Any:
                 f"`denoiser` holds a {type(leaf).__name__} as data; bind what is no number by functools.partial"
             )
     x, sigma = jax.ShapeDtypeStruct(A.in_shape, dtype), jax.ShapeDtypeStruct((), jnp.finfo(dtype).dtype)
-    found = jax.eval_shape(denoiser, x, sigma)
+    try:
+        found = jax.eval_shape(denoiser, x, sigma)
+    except jax.errors.JAXTypeError as error:
+        raise ValueError(
+            "`denoiser` needs numbers and is given traced arrays: write it in jax.numpy, or wrap it in jax.pure_callback"
+        ) from error
+    if getattr(found, "dtype", dtype) != dtype:
+        raise ValueError(f"`denoiser` returns {found.dtype} for {jnp.dtype(dtype)}; it must keep the dtype")
     if getattr(found, "shape", None) != A.in_shape:
         raise ValueError(f"`denoiser` returns {found} for an array of shape {A.in_shape}; it must keep the shape")
     return denoiser

@@ -1,5 +1,6 @@
 """Poisson data with a penalty that has no gradient: the alternating direction method of multipliers."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..penalties.base import Penalty, Term
 from ..penalties.constraints import Constraint
-from .checks import inner, reported, scalar, steps_of, tolerance
+from .checks import between, inner, reported, steps_of, tolerance
 from .counted import counted, start_from
 from .iterate import solve
 from .photon_copies import Bare, Solver, bare, solver
@@ -222,7 +223,7 @@ def poisson_admm(
     first = start_from(model.A, x0, dtype)
     level, mean = _levels(model, data)
     first = jnp.broadcast_to(level, A.in_shape) if first is None else first
-    start = scalar(rho, "rho", dtype) if rho is not None else 1 / mean
+    start = between(rho, "rho", dtype, math.inf, "finite") if rho is not None else 1 / mean
     problem = Split(data, terms, linear, first, start, tolerance(rtol, dtype, 1e-4, 1e-5))
     run = solve(PoissonAdmm(), problem, steps_of(max_steps), loop, callback, checkpoint)
     x = run.state.parts[-1]

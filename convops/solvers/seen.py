@@ -13,6 +13,10 @@ def seen(A: LinearOperator) -> jax.Array | None:
     if isinstance(A, UnknownBoundary) and A.keep is not None:
         return A.keep > 0
     last = A.factors[0] if isinstance(A, Composition) else A
-    if isinstance(last, Mask):
-        return last.keep
-    return last.values != 0 if isinstance(last, Diagonal) else None
+    if not isinstance(last, Mask | Diagonal):
+        return None
+    kept = last.keep if isinstance(last, Mask) else last.values != 0
+    inner = A.factors[1] if isinstance(A, Composition) else None
+    if isinstance(inner, UnknownBoundary) and inner.keep is not None:
+        kept = kept & (inner.keep > 0)
+    return kept
