@@ -212,7 +212,7 @@ def test_checkpoint_and_callback(tmp_path):
         ({"method": "newton"}, "`method` is 'newton'"),
         ({"denoiser": 3}, "`denoiser` is a int"),
         ({"denoiser": lambda x, sigma: x[1:]}, "must keep the shape"),
-        ({"denoiser": lambda x, sigma: np.asarray(x)}, "wrap it in jax.pure_callback"),
+        ({"denoiser": lambda x, sigma: np.asarray(x)}, "or use jax.pure_callback"),
         ({"denoiser": lambda x, sigma: x.astype(np.float16)}, "must keep the dtype"),
         ({"denoiser": jax.tree_util.Partial(shrunk, strength="strong")}, "holds a str"),
         ({"noise": -1.0}, "`noise` is -1.0"),

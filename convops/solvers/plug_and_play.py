@@ -205,7 +205,7 @@ def _checked(denoiser: Any, A: LinearOperator, dtype: Any) -> Any:
         found = jax.eval_shape(denoiser, x, sigma)
     except jax.errors.JAXTypeError as error:
         raise ValueError(
-            "`denoiser` needs numbers and is given traced arrays: write it in jax.numpy, or wrap it in jax.pure_callback"
+            "`denoiser` is given traced arrays and needs numbers: write it in jax.numpy, or use jax.pure_callback"
         ) from error
     if getattr(found, "dtype", dtype) != dtype:
         raise ValueError(f"`denoiser` returns {found.dtype} for {jnp.dtype(dtype)}; it must keep the dtype")
