@@ -212,10 +212,10 @@ def tolerance(dtype) -> float:
 
 
 def solve(A, b, settings: Settings, callback=None) -> co.Solution:
-    r"""Solve one channel, :math:`\min_x \frac12 \|Ax - b\|^2 + \frac w2 \|\nabla x\|^2`.
+    """Solve one channel: the x with least 1/2 norm(A x - b)^2 + weight/2 norm(gradient of x)^2.
 
     The gradient wraps where the blur does, so that both share a transform, and otherwise ends at the edge.
-    The methods that iterate on `A` itself get the rows :math:`\sqrt w \nabla` below it.
+    The methods that iterate on `A` itself get the rows sqrt(weight) times the gradient below it.
     """
     weight, steps = settings.chosen_weight, settings.chosen_steps
     gradient = co.gradient(A.in_shape, boundary="wrap" if settings.chosen_boundary == "wrap" else "symmetric")
