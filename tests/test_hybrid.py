@@ -72,13 +72,13 @@ def test_iterates_are_those_of_the_projected_problem(name, operator, reorthogona
 def test_a_given_weight_is_damped_lsqr():
     blur = co.convolution(KERNEL, (41, 30), boundary="wrap")
     b = np.asarray(blur @ np.cumsum(np.random.default_rng(7).standard_normal((41, 30)), 1))
-    k = 60
+    k = 40
     sol = co.hybrid_lsqr(blur, b, weight=0.05, max_steps=k, rtol=0.0)
     wanted = co.lsqr(blur, b, damp=np.sqrt(0.05), max_steps=k, rtol=0.0).x
     assert relative(sol.x, wanted) <= (1e-12 if X64 else 1e-5)
-    stopped = co.hybrid_lsqr(blur, b, weight=0.05, max_steps=k)
+    stopped = co.hybrid_lsqr(blur, b, weight=0.05)
     assert bool(stopped.converged)
-    assert int(stopped.num_steps) == int(stopped.stopping_step) < k
+    assert int(stopped.num_steps) == int(stopped.stopping_step) < 100
     exact = co.tikhonov(blur, b, weight=0.05).x
     assert relative(stopped.x, exact) <= (1e-6 if X64 else 1e-3)
 
