@@ -159,7 +159,6 @@ def test_refusals(image, psf, options, message):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_the_picture_does_not_depend_on_units():
     kernel = np.asarray(co.psf.gaussian(1.2), np.float32)
     b, _, _ = recorded(kernel, 30)
@@ -171,8 +170,10 @@ def test_the_picture_does_not_depend_on_units():
     sol = co.deblur(b, 300 * kernel, noise=0.01)
     assert "the PSF sums to 300" in sol.report
     np.testing.assert_allclose(300 * np.asarray(sol.x), usual, atol=2e-3)
-    signed = co.deblur(2 * b - 1, kernel, noise=0.02)
-    np.testing.assert_allclose((np.asarray(signed.x) + 1) / 2, usual, atol=0.02)
+    # an offset changes what the stopping test is relative to, and a pixel at the edge is loosely held
+    apart = (np.asarray(co.deblur(2 * b - 1, kernel, noise=0.02).x) + 1) / 2 - usual
+    assert np.sqrt(np.mean(apart**2)) < 2e-3
+    assert abs(apart[4:-4, 4:-4]).max() < 0.01
     weights = co.deblur(b, kernel, noise=0.01, mask=np.full(b.shape, 255, np.uint8))
     np.testing.assert_allclose(weights.x, usual, atol=2e-3)
 

@@ -11,7 +11,7 @@ from .checks import length, overall, root
 from .krylov import System
 from .normal import by_cg
 from .solution import CONVERGED, NONFINITE, RUNNING
-from .splitting import Spectrum, Split, kept_if, misfit, value_of
+from .splitting import Spectrum, Split, kept_if, misfit, size_of, value_of
 
 EVERY, UNTIL = 5, 300  # steps between two looks at the balance, and the last of them: what goes on for ever may not end
 UNBALANCED, FACTOR = 2.0, 8.0  # the ratio of residuals that is let be, and the most that a parameter is changed by
@@ -107,7 +107,7 @@ class Admm:
             primal=overall(primal),
             dual=overall(dual),
             primal_size=overall(sizes),
-            dual_size=jnp.maximum(overall(forces), problem.force),
+            dual_size=size_of(overall(forces), problem.force),
             change=length(x - state.x) / jnp.maximum(length(x), jnp.finfo(residual.dtype).tiny),
             residual=residual,
             value=value_of(split, images, residual),

@@ -14,7 +14,7 @@ from .composite import Composite, feasible, outcome
 from .iterate import solve
 from .progress import Callbacks
 from .solution import CONVERGED, NONFINITE, RUNNING, Solution
-from .splitting import Spectrum, Split, data_given, force_of, kept_if, misfit, spectrum_of, split_of, value_of
+from .splitting import Spectrum, Split, data_given, force_of, kept_if, misfit, size_of, spectrum_of, split_of, value_of
 
 SAFE = 0.99  # of tau sum_i sigma_i norm(K_i)^2 = 1
 EVERY, UNTIL = 10, 500  # steps between two looks at the balance, and the last of them
@@ -97,7 +97,7 @@ class Pdhg:
             for y, new, sigma, old, Kx in zip(state.duals, duals, sigmas, state.images, images, strict=True)
         ]
         sizes = [jnp.sqrt(sigma) * length(Kx) for sigma, Kx in zip(sigmas, images, strict=True)]
-        primal_size = jnp.maximum(overall([length(part) for part in backs]), problem.force)
+        primal_size = size_of(overall([length(part) for part in backs]), problem.force)
         dual, dual_size = overall(parts), jnp.maximum(overall(sizes), jnp.finfo(primal.dtype).tiny)
         steps = state.steps + 1
         scale = _balanced(state.scale, primal / primal_size, dual / dual_size, steps) if self.balance else state.scale

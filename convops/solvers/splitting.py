@@ -123,6 +123,12 @@ def force_of(A: LinearOperator, b: jax.Array) -> jax.Array:
     return jnp.maximum(length(A.rmatvec(b)), jnp.finfo(b.dtype).tiny)
 
 
+def size_of(duals: jax.Array, force: jax.Array) -> jax.Array:
+    """The size that the duals' residual is measured by: theirs, or the force on data where they vanish."""
+    vanished = duals <= jnp.finfo(force.dtype).eps ** 0.5 * force
+    return jnp.where(vanished, force, duals)
+
+
 def kept_if(failed: jax.Array, state: Any, reached: Any) -> Any:
     """The state that was reached, or, where that failed, the one before with the mark of it."""
     return jax.tree.map(lambda new, old: jnp.where(failed, old, new), reached, state)._replace(failed=failed)

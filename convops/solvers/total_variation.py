@@ -9,6 +9,8 @@ import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
 from ..operators.convolution import normal_axes
+from ..operators.spectral import gram_symbol
+from ..operators.unknown_boundary import UnknownBoundary
 from ..penalties.constraints import NonNegative
 from ..penalties.sparsity import TotalVariation
 from ..penalties.sums import Sum
@@ -66,11 +68,20 @@ def _weight(A: LinearOperator, b: jax.Array, kept: jax.Array | None, sigma: jax.
     size = jnp.abs(b) if jnp.iscomplexobj(b) else b
     span = jnp.max(size, where=counted, initial=-jnp.inf) - jnp.min(size, where=counted, initial=jnp.inf)
     span = jnp.where(jnp.isfinite(span) & (span > 0), span, 1)
-    image = A._matvec(jax.random.rademacher(jax.random.key(0), A.in_shape, real).astype(b.dtype))
-    energy = inner(image, image) / jnp.maximum(jnp.sum(counted), 1)
+    energy = _energy(A, jnp.sum(counted), b.dtype).astype(real)
     norm = jnp.where(norm > 0, norm, 1).astype(real)
     least = jnp.finfo(real).eps * span * norm  # of data without noise
     return jnp.maximum(jnp.maximum(norm * sigma**2 / (BLURRED * span), PLAIN * sigma * energy / norm), least)
+
+
+def _energy(A: LinearOperator, count: jax.Array, dtype: Any) -> jax.Array:
+    """norm_F(A)^2 / n: the mean of |H|^2 where the FFT diagonalises the blur, one random image's energy elsewhere."""
+    found = gram_symbol(A.blur if isinstance(A, UnknownBoundary) else A)
+    if found is not None:
+        return jnp.mean(jnp.real(found.values))
+    signs = jax.random.rademacher(jax.random.key(0), A.in_shape, jnp.int8)
+    image = A._matvec(signs.astype(dtype))
+    return inner(image, image) / jnp.maximum(count, 1)
 
 
 def total_variation(
@@ -140,7 +151,7 @@ def total_variation(
     weight = scalar(weight, "weight", b.dtype)
     axes = None
     if channel_axis is not None:
-        axes = tuple(a for a in range(len(A.in_shape)) if a != channel_axis % len(A.in_shape))
+        axes = tuple(a for a in range(len(A.in_shape)) if a != channel_axis)
     penalty = TotalVariation(weight, axes=axes, channel_axis=channel_axis, boundary=boundary)
     sol = admm(
         A,
