@@ -83,6 +83,7 @@ from .solvers.selection import Selection as Selection
 from .solvers.selfadjoint import cg as cg
 from .solvers.selfadjoint import minres as minres
 from .solvers.solution import Solution as Solution
+from .solvers.spg import spg as spg
 from .solvers.tikhonov import tikhonov as tikhonov
 from .solvers.total_variation import total_variation as total_variation
 from .solvers.total_variation import total_variation_weight as total_variation_weight

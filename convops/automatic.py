@@ -13,11 +13,13 @@ from .solvers.plug_and_play import plug_and_play
 from .solvers.poisson import richardson_lucy
 from .solvers.poisson_split import poisson_admm
 from .solvers.posing import Task, task_of
+from .solvers.selection import Selection
 from .solvers.solution import Solution
 from .solvers.tikhonov import tikhonov
 from .solvers.total_variation import BLURRED, total_variation, total_variation_weight
 
-METHODS = ("auto", "total_variation", "tikhonov", "plug_and_play", "poisson", "richardson_lucy")
+METHODS = ("auto", "total_variation", "plug_and_play", "poisson", "richardson_lucy", "tikhonov")
+BY_PHOTONS = ("poisson", "richardson_lucy")
 BOUNDARIES = ("auto", "zero", "wrap", "symmetric", "reflect", "edge", "antireflect")
 TINY = 1e-12
 FEW = 10  # steps of Richardson and Lucy where the noise is not of photons
@@ -47,14 +49,13 @@ def deblur(
     Parameters
     ----------
     image : array
-        A picture, a volume, or a picture with colours along one axis; any real dtype and range, finite. Of at least two
-        samples along every axis of the PSF.
+        A picture, a volume, or a picture with colours along one axis; any real dtype and range, finite.
     psf : array
         With one axis for every axis of the image that is blurred; its centre is at ``n // 2``.
     noise : float or "poisson", optional
         Standard deviation of the noise in the units of the image, or photon noise. By default estimated, photons where
         the variance grows with the brightness as theirs does.
-    method : {"auto", "total_variation", "tikhonov", "plug_and_play", "poisson", "richardson_lucy"}
+    method : {"auto", "total_variation", "plug_and_play", "poisson", "richardson_lucy", "tikhonov"}
     boundary : {"auto", "zero", "wrap", "symmetric", "reflect", "edge", "antireflect"}
         ``auto`` assumes nothing of what lies beyond the edge; the others as in `convolution`.
     weight : float, optional
@@ -75,11 +76,28 @@ def deblur(
     -------
     Solution
         ``x`` has the shape, range and units of the image (floating point); ``report`` tells in words what was chosen.
+        Curves other than ``objective`` and ``residual_norm`` are for the image in units that suit single precision.
 
     Raises
     ------
     ValueError
         For NaN, complex or empty images, shapes that do not fit, and unknown names.
+
+    Notes
+    -----
+    With b the image, A the blur, sigma the noise level and n counts, the methods minimise ::
+
+        total_variation          1/2 norm(A x - b)^2 + weight TV(x), weight about sigma^2 / (0.14 range)
+        tikhonov                 1/2 norm(A x - b)^2 + weight/2 norm(D x)^2, weight by generalised cross-validation
+        poisson                  sum (A x - n log A x) + weight TV(x), in photons
+        richardson_lucy          the same without TV, stopped early
+
+    and ``plug_and_play`` alternates least squares with DCT denoising: see the functions of these names.
+
+    References
+    ----------
+    Rudin, Osher & Fatemi, Physica D 60 (1992) 259; Almeida & Figueiredo, IEEE Trans. Image Process. 22 (2013) 3074, for
+    unknown surroundings; Figueiredo & Bioucas-Dias, IEEE Trans. Image Process. 19 (2010) 3133, for photons.
 
     Examples
     --------
@@ -124,10 +142,18 @@ def _in_units(sol: Solution, task: Task, method: str) -> Solution:
     unit = task.unit
     if unit == 1 and task.sum == 1:
         return sol
-    weight = sol.weight
-    if weight is not None and method == "total_variation":
-        weight = weight * unit
-    return replace(sol, x=sol.x * (unit / task.sum), residual_norm=sol.residual_norm * unit, weight=weight)
+    powers = {"residual_norm": 1} if method in BY_PHOTONS else {"residual_norm": 1, "objective": 2}
+    told = {name: getattr(sol, name) * unit**power for name, power in powers.items() if getattr(sol, name) is not None}
+    history = {name: values * unit ** powers.get(name, 0) for name, values in sol.history.items()}
+    for name in ("weight", "selection"):
+        if getattr(sol, name) is not None:
+            told[name] = _weighed(getattr(sol, name), task.weight_unit(method))
+    return replace(sol, x=sol.x * (unit / task.sum), history=history, **told)
+
+
+def _weighed(found: Any, unit: float) -> Any:
+    """A weight, or the account of how it was chosen, in other units."""
+    return replace(found, weights=found.weights * unit) if isinstance(found, Selection) else found * unit
 
 
 def _solved(task: Task, method: str, weight: Any, options: dict[str, Any]) -> Solution:
@@ -136,9 +162,8 @@ def _solved(task: Task, method: str, weight: Any, options: dict[str, Any]) -> So
     channels = 1 if task.channel_axis is None else b.shape[task.channel_axis]
     task.said.append(f"method: {method}")
     if method == "tikhonov":
-        return (
-            tikhonov(A, b, weight=weight, L="gradient", **options) if weight is not None else tikhonov(A, b, **options)
-        )
+        weight = "gcv" if weight is None else scalar(weight, "weight", b.dtype) / task.weight_unit(method)
+        return tikhonov(A, b, L="gradient", weight=weight, **options)
     if method == "plug_and_play":
         return plug_and_play(A, b, noise=task.noise, weight=weight, **options)
     if method == "richardson_lucy":
@@ -150,7 +175,7 @@ def _solved(task: Task, method: str, weight: Any, options: dict[str, Any]) -> So
     if weight is None:
         weight = total_variation_weight(A, b, task.noise, channels=channels)
     else:
-        weight = scalar(weight, "weight", b.dtype) / task.unit
+        weight = scalar(weight, "weight", b.dtype) / task.weight_unit(method)
     return total_variation(
         A,
         b,

@@ -77,6 +77,8 @@ REFUSALS = {
         ["photo.png", *PSF, "-o", "a.png", "--method", "magic"],
         "tikhonov, cgls, gradient_descent",
     ),
+    "preview over the output": (["photo.png", *PSF, "-o", "a.png", "--preview", "a.png"], "--preview `a.png` is the"),
+    "preview of the demo": (["--demo", "--preview", "a.png"], "drop --preview `a.png`"),
     "unknown option": (["photo.png", *PSF, "-o", "a.png", "--sharp"], "--sharp"),
     "output exists": (["photo.png", *PSF, "-o", "line.png"], "--overwrite"),
     "output is the photo": (["photo.png", *PSF, "-o", "photo.png"], "--overwrite"),

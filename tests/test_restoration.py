@@ -179,6 +179,27 @@ def test_the_picture_does_not_depend_on_units():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("method", "powers"), [("total_variation", (1, 1)), ("tikhonov", (0, 2))])
+def test_weights_and_curves_are_in_the_units_of_the_data(method, powers):
+    """1/2 norm(A x - b)^2 + weight R(x), for the kernel and the image as they came."""
+    kernel = np.asarray(co.psf.gaussian(1.2), np.float32)
+    b = recorded(kernel, 30)[0][100:148, 60:110].astype(np.float32)
+    unit, total = 2.0**40, 4.0
+    usual, sol = (co.deblur(u * b, s * kernel, noise=0.01 * u, method=method) for u, s in ((1, 1), (unit, total)))
+    factor = unit ** powers[0] * total ** powers[1]
+    np.testing.assert_allclose(sol.weight, factor * usual.weight, rtol=1e-3)
+    np.testing.assert_allclose(sol.objective, unit**2 * usual.objective, rtol=1e-3)
+    for name, power in (("residual_norm", 1), ("objective", 2)):
+        if name in sol.history:
+            last = int(sol.num_steps)
+            np.testing.assert_allclose(sol.history[name][last], unit**power * usual.history[name][last], rtol=1e-2)
+    again = co.deblur(unit * b, total * kernel, noise=0.01 * unit, method=method, weight=sol.weight)
+    np.testing.assert_allclose(np.asarray(again.x) / unit, np.asarray(sol.x) / unit, atol=1e-3)
+    if method == "tikhonov":
+        assert sol.selection.weights[0] < sol.weight < sol.selection.weights[-1]
+
+
+@pytest.mark.slow
 def test_masked_pixels_are_not_looked_at():
     kernel = np.asarray(co.psf.gaussian(1.2), np.float32)
     b, _, _ = recorded(kernel, 30)

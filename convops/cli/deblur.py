@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import convops as co
+from convops import automatic
 from convops.cli.messages import say
 from convops.cli.progress import ProgressBar
 from convops.cli.psf_option import psf_from_text
@@ -18,9 +19,8 @@ from convops.io import Picture, check_holds, check_output, read_image, write_ima
 from convops.plotting import side_by_side
 from convops.solvers.solution import STOPPED
 
-WHOLE = ("auto", "total_variation", "plug_and_play", "poisson", "richardson_lucy")  # by co.deblur, all colours at once
-METHODS = (*WHOLE, "tikhonov", "cgls", "gradient_descent")
-BOUNDARIES = ("auto", "zero", "wrap", "symmetric", "reflect", "edge", "antireflect")
+WHOLE = tuple(name for name in automatic.METHODS if name != "tikhonov")  # by co.deblur, all colours at once
+METHODS = (*automatic.METHODS, "cgls", "gradient_descent")
 _WEIGHTS = {"tikhonov": 0.005, "cgls": 0.0, "gradient_descent": 0.0}
 _STEPS = {"tikhonov": 500, "cgls": 10, "gradient_descent": 50}
 
@@ -51,7 +51,8 @@ class Settings:
     noise: float | str | None = None
 
     def __post_init__(self):
-        for name, value, known in (("boundary", self.boundary, BOUNDARIES), ("method", self.method, METHODS)):
+        named = (("boundary", self.boundary, automatic.BOUNDARIES), ("method", self.method, METHODS))
+        for name, value, known in named:
             if value not in known:
                 raise ValueError(f"--{name} `{value}` is unknown; accepted are {', '.join(known)}")
         if self.weight is not None and not (math.isfinite(self.weight) and self.weight >= 0):

@@ -6,15 +6,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..operators.arrays import traced
 from ..operators.base import LinearOperator
 from ..penalties.base import Penalty
 from .checks import between, scalar, steps_of, tolerance
-from .composite import Composite, feasible, outcome
+from .composite import Composite, data_given, feasible, outcome
 from .iterate import solve
 from .multipliers import Admm, Splitted
 from .progress import Callbacks
 from .solution import Solution
-from .splitting import Split, data_given, force_of, spectrum_of, split_of
+from .splitting import Split, force_of, spectrum_of, split_of
 
 LARGEST_RELAXATION, LARGEST_DUAL_STEP = 2.0, (1 + 5**0.5) / 2
 
@@ -68,7 +69,7 @@ def admm(
     relaxation : float
         Over-relaxation, above 0 and below 2.
     dual_step : float
-        Length of the multipliers' step, above 0 and at most 1.618.
+        Length of the multipliers' step, above 0 and at most 1.618; 1 where `relaxation` is not.
     rtol, atol : float
         Stop when the primal residual, sqrt(sum norm(K_i x - z_i)^2), and the dual residual,
         sqrt(sum norm(rho_i K_i (x - x_before))^2), are at most max(rtol size, atol), the sizes being those of K x and
@@ -114,6 +115,8 @@ def admm(
     if rho is not None:
         split = _with(split, rho, b)
     real = jnp.finfo(b.dtype).dtype
+    if not any(map(traced, (relaxation, dual_step))) and relaxation != 1 and dual_step != 1:
+        raise ValueError(f"`relaxation` is {relaxation} and `dual_step` {dual_step}; leave one of them at 1")
     problem = Splitted(
         split,
         spectrum_of(split),

@@ -55,13 +55,21 @@ def penalty_of(penalty: Any, A: LinearOperator, b: jax.Array) -> Penalty:
     return penalty
 
 
-def composite_of(A, b, penalty, x0, step, rtol, atol) -> tuple[Composite, bool, bool]:
-    """The problem, whether the step is found by backtracking, and whether the data came flat."""
+def data_given(A: LinearOperator, b: Any, penalty: Any, x0: Any):
+    """The checked data, zero where they do not count, whether they came flat, the penalty, and the first iterate."""
     b, flat = data_of(A, b)
     kept = seen(A)
     b = b if kept is None else jnp.where(kept, b, 0)
-    first = start_of(A, x0, b.dtype)
     penalty = penalty_of(penalty, A, b)
+    _, terms = penalty.lifted(A.in_shape)
+    dtype = jnp.result_type(b, *(leaf for operator, _ in terms for leaf in operator._inexact_leaves()))
+    b = b.astype(dtype)  # what the terms are computed in
+    return b, flat, penalty, start_of(A, x0, dtype)
+
+
+def composite_of(A, b, penalty, x0, step, rtol, atol) -> tuple[Composite, bool, bool]:
+    """The problem, whether the step is found by backtracking, and whether the data came flat."""
+    b, flat, penalty, first = data_given(A, b, penalty, x0)
     if penalty.lifts:
         raise ValueError(f"`penalty` is {penalty!r}, a minimum over further unknowns: pdhg and admm take it")
     rtol, atol = tolerance(rtol, b.dtype, 1e-4, 1e-6), scalar(atol, "atol", b.dtype)

@@ -12,14 +12,22 @@ from ..operators.base import LinearOperator
 from ..operators.window import positive
 from ..penalties.base import Penalty
 from .checks import length, steps_of
-from .composite import Composite, feasible, outcome
+from .composite import Composite, data_given, feasible, outcome
 from .iterate import solve
-from .multipliers import Splitted, least
+from .multipliers import least
 from .progress import Callbacks
 from .solution import NONFINITE, RUNNING, SCHEDULED, Solution
-from .splitting import data_given, span_of, spectrum_of, split_of, value_of
+from .splitting import Spectrum, Split, span_of, spectrum_of, split_of, value_of
 
 GROWTH = 2 * math.sqrt(2)
+
+
+class Schedule(NamedTuple):
+    """A problem taken apart, and the factor by which its penalty parameters grow."""
+
+    split: Split
+    spectrum: Spectrum | None
+    growth: jax.Array
 
 
 class HalfQuadraticState(NamedTuple):
@@ -39,7 +47,7 @@ class HalfQuadratic:
     inner: int
     total: int
 
-    def init(self, problem: Splitted) -> HalfQuadraticState:
+    def init(self, problem: Schedule) -> HalfQuadraticState:
         split = problem.split
         images = tuple(operator._matvec(split.x0) for operator, _ in split.terms)
         assert split.A is not None
@@ -49,22 +57,22 @@ class HalfQuadratic:
         steps = jnp.zeros((), int)
         return HalfQuadraticState(split.x0, images, split.parameters, steps, residual, value, ~jnp.isfinite(residual))
 
-    def step(self, problem: Splitted, state: HalfQuadraticState) -> HalfQuadraticState:
+    def step(self, problem: Schedule, state: HalfQuadraticState) -> HalfQuadraticState:
         split, rho = problem.split, state.rho
         z = tuple(f._prox(Kx, 1 / r) for (_, f), Kx, r in zip(split.terms, state.images, rho, strict=True))
         still = jax.tree.map(jnp.zeros_like, z)
-        x, images, residual = least(problem, state.x, rho, z, still)
+        x, images, residual = least(split, problem.spectrum, state.x, rho, z, still)
         steps = state.steps + 1
-        grown = tuple(jnp.where(steps % self.inner == 0, problem.relaxation * r, r) for r in rho)
+        grown = tuple(jnp.where(steps % self.inner == 0, problem.growth * r, r) for r in rho)
         value = value_of(split, images, residual)
         return HalfQuadraticState(x, images, grown, steps, residual, value, ~jnp.isfinite(residual))
 
-    def done(self, problem: Splitted, state: HalfQuadraticState) -> jax.Array:
+    def done(self, problem: Schedule, state: HalfQuadraticState) -> jax.Array:
         del problem
         ended = jnp.where(state.steps >= self.total, SCHEDULED, RUNNING)
         return jnp.where(state.failed, NONFINITE, ended)
 
-    def report(self, problem: Splitted, state: HalfQuadraticState) -> dict[str, jax.Array]:
+    def report(self, problem: Schedule, state: HalfQuadraticState) -> dict[str, jax.Array]:
         del problem
         return {"objective": state.value, "residual_norm": state.residual, "parameter": state.rho[0]}
 
@@ -141,14 +149,13 @@ def half_quadratic(
         raise ValueError(
             f"`first` is {first}, `last` {last} and `growth` {growth}; give numbers, a range and a factor that rise"
         )
-    split = split_of(A, b, penalty, start, apart=False)
+    split = split_of(A, b, penalty, start, as_term=False)
     span = span_of(b)
     rho = tuple(first * _unit(function, span) for _, function in split.terms)
     inner = positive(inner, "inner")
     total = inner * (1 + round(math.log(last / first) / math.log(growth)))
     zero = jnp.zeros((), real)
-    factor = jnp.asarray(growth, real)
-    problem = Splitted(replace(split, parameters=rho), spectrum_of(split), factor, zero, zero, zero, zero, zero)
+    problem = Schedule(replace(split, parameters=rho), spectrum_of(split), jnp.asarray(growth, real))
     limit = total if max_steps is None else steps_of(max_steps)
     run = solve(HalfQuadratic(inner, total), problem, limit, loop, callback, checkpoint)
     sol = outcome(Composite(A, b, penalty, start, zero, zero), run, feasible(penalty, split.image(run.state.x)), flat)

@@ -59,7 +59,7 @@ class Admm:
         split = problem.split
         x = split.x0
         images = tuple(operator._matvec(x) for operator, _ in split.terms)
-        residual = _residual(problem, x, images, None)
+        residual = _residual(split, None, x, images, None)
         infinite = jnp.full_like(residual, jnp.inf)
         return AdmmState(
             x=x,
@@ -86,7 +86,7 @@ class Admm:
             for f, Kx, m, r in zip(functions, state.images, state.multipliers, rho, strict=True)
         )
         ahead = tuple(relax * new + (1 - relax) * Kx for new, Kx in zip(z, state.images, strict=True))
-        x, images, residual = least(problem, state.x, rho, ahead, state.multipliers)
+        x, images, residual = least(split, problem.spectrum, state.x, rho, ahead, state.multipliers)
         multipliers = tuple(
             m + problem.dual_step * r * (Kx - a)
             for m, r, Kx, a in zip(state.multipliers, rho, images, ahead, strict=True)
@@ -151,20 +151,21 @@ def _balanced(rho, primal, sizes, dual, forces, steps) -> tuple[jax.Array, ...]:
     return tuple(found)
 
 
-def least(problem: Splitted, x: jax.Array, rho, ahead, multipliers) -> tuple[jax.Array, Any, jax.Array]:
+def least(
+    split: Split, spectrum: Spectrum | None, x: jax.Array, rho, ahead, multipliers
+) -> tuple[jax.Array, Any, jax.Array]:
     """Minimise 1/2 norm(A x - b)^2 + sum_i rho_i/2 norm(K_i x - ahead_i + multiplier_i / rho_i)^2, near `x`.
 
     Also returned are the K_i x and norm(A x - b).
     """
-    split = problem.split
     drawn = [r * a - m for r, a, m in zip(rho, ahead, multipliers, strict=True)]
     back = sum((K._rmatvec(d) for (K, _), d in zip(split.terms, drawn, strict=True)), jnp.zeros_like(split.x0))
-    if problem.spectrum is not None:
-        x, coefficients = _by_transform(problem.spectrum, back.astype(split.x0.dtype), rho)
+    if spectrum is not None:
+        x, coefficients = _by_transform(spectrum, back.astype(split.x0.dtype), rho)
     else:
         x, coefficients = _by_conjugate_gradients(split, back, rho, x), None
     images = tuple(K._matvec(x) for K, _ in split.terms)
-    return x, images, _residual(problem, x, images, coefficients)
+    return x, images, _residual(split, spectrum, x, images, coefficients)
 
 
 def _by_transform(spectrum: Spectrum, back: jax.Array, rho: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
@@ -191,11 +192,10 @@ def _quadratic(A: LinearOperator | None, operators: tuple[LinearOperator, ...], 
     return y + sum((r * K._rmatvec(K._matvec(x)) for r, K in zip(rho, operators, strict=True)), jnp.zeros_like(x))
 
 
-def _residual(problem: Splitted, x: jax.Array, images: tuple[jax.Array, ...], coefficients: Any) -> jax.Array:
+def _residual(split: Split, spectrum: Spectrum | None, x: jax.Array, images, coefficients) -> jax.Array:
     """norm(A x - b), from the coefficients where there are any."""
-    split = problem.split
     if split.A is None or split.b is None:
         return misfit(split, images)
-    if coefficients is not None and problem.spectrum is not None:
-        return root(problem.spectrum.residual_square(coefficients))
+    if coefficients is not None and spectrum is not None:
+        return root(spectrum.residual_square(coefficients))
     return length(split.A._matvec(x) - split.b)

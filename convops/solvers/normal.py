@@ -12,7 +12,7 @@ from ..operators.cosine import asymmetry
 from ..operators.spectral import gram_symbol, mirrored, symbol
 from ..operators.unknown_boundary import UnknownBoundary
 from ..operators.windowed import Convolution
-from .checks import inner, length, reported
+from .checks import dtype_of, inner, length, reported
 from .iterate import Run, run_while, settled, start
 from .krylov import ConjugateGradient, System
 from .preconditioners import ASYMMETRY
@@ -55,8 +55,7 @@ def preconditioner(A: LinearOperator, L: LinearOperator, weight: jax.Array, dtyp
     square = share * jnp.abs(near.values) ** 2 + weight * jnp.real(rough.values)
     least = jnp.finfo(square.dtype).eps * jnp.max(square)
     gain = transforms.precise(1 / jnp.maximum(square, least), dtype)
-    numbers = (jnp.zeros((), dtype), *A._inexact_leaves(), *L._inexact_leaves())
-    real = not any(map(jnp.iscomplexobj, numbers))
+    real = not jnp.issubdtype(dtype_of(A, L, dtype), jnp.complexfloating)
     basis = Transform(name, tuple(sorted(near.axes | rough.axes)), A.in_shape, real)
     gain = jax.lax.stop_gradient(basis.kept(gain))
     if not isinstance(A, Convolution):

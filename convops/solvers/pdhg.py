@@ -10,11 +10,11 @@ from ..operators.base import LinearOperator
 from ..penalties.analysis import norm_bound
 from ..penalties.base import Penalty
 from .checks import between, length, overall, root, steps_of, tolerance
-from .composite import Composite, feasible, outcome
+from .composite import Composite, data_given, feasible, outcome
 from .iterate import solve
 from .progress import Callbacks
 from .solution import CONVERGED, NONFINITE, RUNNING, Solution
-from .splitting import Spectrum, Split, data_given, force_of, kept_if, misfit, size_of, spectrum_of, split_of, value_of
+from .splitting import Spectrum, Split, force_of, kept_if, misfit, size_of, spectrum_of, split_of, value_of
 
 SAFE = 0.99  # of tau sum_i sigma_i norm(K_i)^2 = 1
 EVERY, UNTIL = 10, 500  # steps between two looks at the balance, and the last of them
@@ -228,8 +228,8 @@ def pdhg(
         raise ValueError(f"`penalty` is {penalty!r}, which is not convex: admm and half_quadratic take it")
     split = split_of(A, b, penalty, first)
     spectrum = None if split.A is None or split.lifted else spectrum_of(split, alone=True)
-    if spectrum is None:
-        split = split_of(A, b, penalty, first, whole=True)
+    if spectrum is None and split.A is not None:
+        split = split_of(A, b, penalty, first, as_term=True)
     real = jnp.finfo(b.dtype).dtype
     parts = [rho * norm_bound(K) ** 2 for rho, (K, _) in zip(split.parameters, split.terms, strict=True)]
     bound = sum(parts, jnp.zeros((), real)).astype(real)

@@ -36,6 +36,11 @@ class Task:
     sum: float
     said: list[str]
 
+    def weight_unit(self, method: str) -> float:
+        """What a method's weight is to be multiplied by: x goes with unit / sum, the misfit with unit^2."""
+        powers = {"total_variation": (1, 1), "tikhonov": (0, 2)}.get(method, (0, 0))
+        return self.unit ** powers[0] * self.sum ** powers[1]
+
 
 def task_of(image: Any, psf: Any, noise: Any, boundary: str, mask: Any, saturated: Any, channel_axis: Any) -> Task:
     """Check the arguments, make the operator, and find out about the noise."""

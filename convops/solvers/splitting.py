@@ -20,9 +20,7 @@ from ..operators.unknown_boundary import UnknownBoundary
 from ..penalties.base import Penalty, Term
 from ..penalties.lifted_operators import Component
 from . import spectral
-from .checks import data_of, dtype_of, inner, length, root, start_of
-from .composite import penalty_of
-from .seen import seen
+from .checks import dtype_of, inner, length, root
 
 GENTLE, SMALLEST, LARGEST = 0.02, 5.0, 60.0  # the penalty parameter by the weight, of total variation on a range of 1
 
@@ -65,22 +63,8 @@ class Split:
         return unknown[0] if self.lifted else unknown
 
 
-def data_given(A: LinearOperator, b: Any, penalty: Any, x0: Any):
-    """The checked data, zero where they do not count, whether they came flat, the penalty, and the first iterate."""
-    b, flat = data_of(A, b)
-    kept = seen(A)
-    b = b if kept is None else jnp.where(kept, b, 0)
-    penalty = penalty_of(penalty, A, b)
-    _, terms = penalty.lifted(A.in_shape)
-    dtype = jnp.result_type(b, *(leaf for operator, _ in terms for leaf in operator._inexact_leaves()))
-    b = b.astype(dtype)  # what the terms are computed in
-    return b, flat, penalty, start_of(A, x0, dtype)
-
-
-def split_of(
-    A: LinearOperator, b: jax.Array, penalty: Penalty, x0: jax.Array, whole: bool = False, apart: bool = True
-) -> Split:
-    """Take a problem apart; `whole` makes every misfit a term, and without `apart` none is."""
+def split_of(A: LinearOperator, b: jax.Array, penalty: Penalty, x0: jax.Array, *, as_term: bool | None = None) -> Split:
+    """Take a problem apart, with the misfit `as_term` or not; by default it is one where surroundings are unknown."""
     shape, terms = penalty.lifted(A.in_shape)
     lifted = shape != A.in_shape
     if lifted:
@@ -89,12 +73,11 @@ def split_of(
     else:
         joint = x0
     rho = tuple(_parameter(function, b) for _, function in terms)
-    if isinstance(A, UnknownBoundary) and apart:
-        return Split(None, None, (_seen(A, b), *terms), (jnp.ones_like(rho[0]), *rho), joint, lifted)
-    if whole:
-        term = Term(A, Misfit(keep=None, data=b))
-        return Split(None, None, (term, *terms), (jnp.ones_like(rho[0]), *rho), joint, lifted)
-    return Split(A, b, terms, rho, joint, lifted)
+    unknown = isinstance(A, UnknownBoundary)
+    if not (unknown if as_term is None else as_term):
+        return Split(A, b, terms, rho, joint, lifted)
+    term = _seen(A, b) if unknown else Term(A, Misfit(keep=None, data=b))
+    return Split(None, None, (term, *terms), (jnp.ones_like(rho[0]), *rho), joint, lifted)
 
 
 def _seen(A: UnknownBoundary, b: jax.Array) -> Term:
@@ -134,11 +117,12 @@ def kept_if(failed: jax.Array, state: Any, reached: Any) -> Any:
     return jax.tree.map(lambda new, old: jnp.where(failed, old, new), reached, state)._replace(failed=failed)
 
 
-def span_of(b: jax.Array) -> jax.Array:
-    """The range of the data, 1 where they are constant."""
+def span_of(b: jax.Array, counted: jax.Array | None = None) -> jax.Array:
+    """The range of the data (that are counted), 1 where they are constant."""
     size = jnp.abs(b) if jnp.iscomplexobj(b) else b
-    span = jnp.max(size) - jnp.min(size)
-    return jnp.where(span > 0, span, 1)
+    where = None if counted is None else jnp.broadcast_to(counted, b.shape)
+    span = jnp.max(size, where=where, initial=-jnp.inf) - jnp.min(size, where=where, initial=jnp.inf)
+    return jnp.where(jnp.isfinite(span) & (span > 0), span, 1)
 
 
 class Spectrum(NamedTuple):
@@ -182,8 +166,7 @@ def spectrum_of(split: Split, alone: bool = False) -> Spectrum | None:
 
 def misfit(split: Split, images: tuple[jax.Array, ...]) -> jax.Array:
     """norm(A x - b) where the misfit is among the terms."""
-    parts = [term.function._value(image) for term, image in zip(split.terms, images, strict=True)]
-    return root(2 * sum(parts[1 : split.misfits], parts[0]))
+    return root(2 * split.terms[0].function._value(images[0]))
 
 
 def value_of(split: Split, images: tuple[jax.Array, ...], residual: jax.Array) -> jax.Array:

@@ -20,6 +20,7 @@ from .progress import Callbacks
 from .removed import noise_of_blur
 from .seen import seen
 from .solution import Solution
+from .splitting import span_of
 
 RELAXATION = 1.7
 BLURRED, PLAIN = 0.14, 0.5  # weight = sigma^2 / (0.14 range) for blur, 0.5 sigma mean(|h|^2) where there is about none
@@ -64,17 +65,15 @@ def total_variation_weight(A: LinearOperator, b: Any, noise: Any = None, *, chan
 @jax.jit
 def _weight(A: LinearOperator, b: jax.Array, kept: jax.Array | None, sigma: jax.Array, norm: jax.Array) -> jax.Array:
     real = jnp.finfo(b.dtype).dtype
-    counted = jnp.ones(b.shape, bool) if kept is None else jnp.broadcast_to(kept, b.shape)
-    size = jnp.abs(b) if jnp.iscomplexobj(b) else b
-    span = jnp.max(size, where=counted, initial=-jnp.inf) - jnp.min(size, where=counted, initial=jnp.inf)
-    span = jnp.where(jnp.isfinite(span) & (span > 0), span, 1)
-    energy = _energy(A, jnp.sum(counted), b.dtype).astype(real)
+    span = span_of(b, kept)
+    count = b.size if kept is None else jnp.sum(jnp.broadcast_to(kept, b.shape))
+    energy = _energy(A, count, b.dtype).astype(real)
     norm = jnp.where(norm > 0, norm, 1).astype(real)
     least = jnp.finfo(real).eps * span * norm  # of data without noise
     return jnp.maximum(jnp.maximum(norm * sigma**2 / (BLURRED * span), PLAIN * sigma * energy / norm), least)
 
 
-def _energy(A: LinearOperator, count: jax.Array, dtype: Any) -> jax.Array:
+def _energy(A: LinearOperator, count: Any, dtype: Any) -> jax.Array:
     """norm_F(A)^2 / n: the mean of |H|^2 where the FFT diagonalises the blur, one random image's energy elsewhere."""
     found = gram_symbol(A.blur if isinstance(A, UnknownBoundary) else A)
     if found is not None:
