@@ -57,7 +57,7 @@ def test_steps_are_those_of_a_loop():
     """Four steps for a non-negative x, none of them shortened."""
     A, b = problem("symmetric")
     M = np.asarray(A.as_matrix(), np.float64)
-    x, step = np.zeros(b.size), 0.8
+    x, step = np.zeros(b.size), 0.3
     slope = M.T @ (M @ x - b.ravel())
     objectives, steps = [b.ravel() @ b.ravel() / 2], [step]
     for _ in range(4):
@@ -67,7 +67,7 @@ def test_steps_are_those_of_a_loop():
         x, slope, step = new, there, s @ s / (s @ y)
         objectives.append(np.sum((M @ x - b.ravel()) ** 2) / 2)
         steps.append(step)
-    sol = co.spg(A, b, penalty=co.NonNegative(), step=0.8, rtol=0.0, max_steps=4)
+    sol = co.spg(A, b, penalty=co.NonNegative(), step=0.3, rtol=0.0, max_steps=4)
     tight = 1e-10 if X64 else 1e-3
     np.testing.assert_allclose(sol.history["objective"], objectives, rtol=tight)
     np.testing.assert_allclose(sol.history["step"], steps, rtol=tight)
