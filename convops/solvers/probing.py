@@ -56,7 +56,7 @@ def _chosen(A: Any, L: Any, b: jax.Array, rule: str, noise: jax.Array) -> tuple[
         both = [_solved(A, L, data, jnp.exp(u), x) for data, x in zip((b, signs), last, strict=True)]
         rest = b - A._matvec(both[0])
         left = jnp.sum(keep) - inner(signs, A._matvec(both[1]))
-        return _criterion(rule, rest, left, jnp.sum(keep), noise), jnp.stack(both)
+        return criterion(rule, rest, left, jnp.sum(keep), noise), jnp.stack(both)
 
     def along(last: jax.Array, u: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         value, both = at(u, last)
@@ -66,7 +66,7 @@ def _chosen(A: Any, L: Any, b: jax.Array, rule: str, noise: jax.Array) -> tuple[
     u, values_seen, weights_seen, at_edge = _least(at, grid, values, both)
     value, both = at(u, both)
     del value
-    white = _whiteness(b - A._matvec(both[0]), keep)
+    white = whiteness(b - A._matvec(both[0]), keep)
     order = jnp.argsort(weights_seen)
     chosen = Selection(jnp.exp(weights_seen[order]), values_seen[order], at_edge, white)
     return jnp.exp(u), both[0], chosen
@@ -80,15 +80,15 @@ def _least(at: Any, grid: jax.Array, values: jax.Array, both: jax.Array) -> tupl
     points, heights = grid[around], values[around]
     seen_u, seen_v = grid, values
     for _ in range(REFINEMENTS):
-        u = jnp.where(at_edge, points[1], _vertex(points, heights))
+        u = jnp.where(at_edge, points[1], vertex(points, heights))
         value, both = at(u, both)
         value = jnp.where(jnp.isfinite(value), value, jnp.inf)
         seen_u, seen_v = jnp.append(seen_u, u), jnp.append(seen_v, value)
-        points, heights = _bracket(points, heights, u, value)
+        points, heights = bracket(points, heights, u, value)
     return points[1], seen_v, seen_u, at_edge
 
 
-def _vertex(u: jax.Array, v: jax.Array) -> jax.Array:
+def vertex(u: jax.Array, v: jax.Array) -> jax.Array:
     """Where the parabola through three points is least; inside, and not on the middle one."""
     left, right = u[1] - u[0], u[1] - u[2]
     p, q = left * (v[1] - v[2]), right * (v[1] - v[0])
@@ -101,7 +101,7 @@ def _vertex(u: jax.Array, v: jax.Array) -> jax.Array:
     return jnp.where(near, u[1] + 0.1 * (wider - u[1]), found)
 
 
-def _bracket(u: jax.Array, v: jax.Array, new: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
+def bracket(u: jax.Array, v: jax.Array, new: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Three points with the lowest in the middle, out of three and a new one between the outer two."""
     u, v = jnp.append(u, new), jnp.append(v, value)
     order = jnp.argsort(u)
@@ -116,7 +116,8 @@ def _solved(A: Any, L: Any, b: jax.Array, weight: jax.Array, first: jax.Array) -
     return normal.implicit(A, L, b, weight, first, jnp.zeros_like(threshold), threshold, MAX_STEPS)[0]
 
 
-def _criterion(rule: str, rest: jax.Array, left: jax.Array, m: jax.Array, noise: jax.Array) -> jax.Array:
+def criterion(rule: str, rest: jax.Array, left: jax.Array, m: jax.Array, noise: jax.Array) -> jax.Array:
+    """A rule's value, of b - A x, the number of coefficients left to it, and the number of data."""
     square = inner(rest, rest)
     if rule == "gcv":
         return jnp.log(square / m) - 2 * jnp.log(left / m)
@@ -124,10 +125,10 @@ def _criterion(rule: str, rest: jax.Array, left: jax.Array, m: jax.Array, noise:
         return square / m + noise**2 * (1 - 2 * left / m)
     if rule == "discrepancy":
         return jnp.log(square / (m * noise**2)) ** 2
-    return jnp.log(_whiteness(rest, jnp.ones_like(rest, bool)))
+    return jnp.log(whiteness(rest, jnp.ones_like(rest, bool)))
 
 
-def _whiteness(rest: jax.Array, keep: jax.Array) -> jax.Array:
+def whiteness(rest: jax.Array, keep: jax.Array) -> jax.Array:
     """W times the number of data, of a residual: 2 on average where it is white noise."""
     power = jnp.abs(jnp.fft.fftn(jnp.where(keep, rest, 0))) ** 2
     return rest.size * jnp.sum(power**2) / jnp.maximum(jnp.sum(power) ** 2, jnp.finfo(power.dtype).tiny)

@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..operators.base import LinearOperator
 from ..operators.convolution import normal_axes
@@ -21,8 +23,10 @@ from .removed import noise_of_blur
 from .seen import seen
 from .solution import Solution
 from .splitting import span_of
+from .weight_path import weight_path
 
 RELAXATION = 1.7
+PATH = np.geomspace(0.03, 30, 11)  # weights that a rule looks at, by the one that the noise asks for
 BLURRED, PLAIN = 0.14, 0.5  # weight = sigma^2 / (0.14 range) for blur, 0.5 sigma mean(|h|^2) where there is about none
 
 
@@ -53,8 +57,8 @@ def total_variation_weight(A: LinearOperator, b: Any, noise: Any = None, *, chan
     --------
     >>> import convops as co
     >>> A = co.convolution([0.25, 0.5, 0.25], 100, boundary="wrap")
-    >>> print(co.total_variation_weight(A, A @ ([0.0] * 50 + [1.0] * 50), noise=0.1).round(3))
-    0.071
+    >>> print(co.total_variation_weight(A, A @ ([0.0] * 50 + [1.0] * 50), noise=0.1).round(4))
+    0.0714
     """
     b, _ = data_of(A, b)
     kept = seen(A)
@@ -83,6 +87,11 @@ def _energy(A: LinearOperator, count: Any, dtype: Any) -> jax.Array:
     return inner(image, image) / jnp.maximum(count, 1)
 
 
+def _weighted(A: LinearOperator, options: dict[str, Any], first: Any, b: jax.Array, weight: jax.Array, x0: Any):
+    """One of the solves of a path."""
+    return total_variation(A, b, weight=weight, x0=first if x0 is None else x0, **options)
+
+
 def total_variation(
     A: LinearOperator,
     b: Any,
@@ -105,8 +114,9 @@ def total_variation(
     A : LinearOperator
     b : array
         Data of ``A.out_shape``, or flat; finite.
-    weight : float, optional
-        `total_variation_weight` of the noise by default.
+    weight : float or {"whiteness", "discrepancy", "sure", "gcv"}, optional
+        `total_variation_weight` of the noise by default; a name is the rule of `weight_path`, on eleven weights about
+        that one.
     noise : float, optional
         Standard deviation of the noise; by default seen at frequencies that the blur removes, or `noise_level`.
     boundary : str or tuple of str
@@ -145,8 +155,15 @@ def total_variation(
     if channel_axis is not None:
         (channel_axis,) = normal_axes(channel_axis, 1, len(A.in_shape))
     channels = 1 if channel_axis is None else A.in_shape[channel_axis]
-    if weight is None:
-        weight = total_variation_weight(A, b, noise, channels=channels)
+    if weight is None or isinstance(weight, str):
+        chosen = total_variation_weight(A, b, noise, channels=channels)
+        if isinstance(weight, str):
+            if callback is not None or checkpoint is not None:
+                raise ValueError(f"`weight` is {weight!r}, for many solves: leave out `callback` and `checkpoint`")
+            options = {"boundary": boundary, "channel_axis": channel_axis, "nonnegative": nonnegative}
+            solve = partial(_weighted, A, options | {"rtol": rtol, "max_steps": max_steps}, x0)
+            return weight_path(solve, A, b.reshape(-1) if flat else b, chosen * PATH, rule=weight, noise=noise)
+        weight = chosen
     weight = scalar(weight, "weight", b.dtype)
     axes = None
     if channel_axis is not None:
