@@ -4,15 +4,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
-from ..operators.algebra import Composition, compose
 from ..operators.base import LinearOperator
 from ..operators.blocks import vstack
-from ..operators.elementary import Diagonal, Mask, identity
+from ..operators.elementary import identity
 from ..operators.unknown_boundary import UnknownBoundary
 from .checks import length
-from .counted import Counted, divergence
+from .counted import Counted, apart, divergence
 from .krylov import System
 from .normal import by_cg
 from .spectral import Transform, coefficients, shared
@@ -59,21 +57,12 @@ class Bare(NamedTuple):
 
 def bare(model: Counted) -> Bare:
     """Take off what comes last in A and acts datum by datum, so that a periodic blur is seen to be one."""
-    A, b, dark = model.A, model.b, jnp.broadcast_to(model.background, model.b.shape)
-    if isinstance(A, UnknownBoundary):
-        weights = jnp.ones_like(b) if A.keep is None else A.keep.astype(b.dtype)
-        y, dark = (_over(part, weights) for part in (b, dark))
-        widths = [(a, n - a - m, 0) for a, n, m in zip(A.start, A.in_shape, A.out_shape, strict=True)]
-        zero = jnp.zeros((), b.dtype)
-        return Bare(A.blur, *(lax.pad(part, zero, widths) for part in (y, dark, weights)))
-    if isinstance(A, Composition) and isinstance(A.factors[0], Mask | Diagonal):
-        rest = A.factors[1]
-        for factor in A.factors[2:]:
-            rest = compose(rest, factor)
-        last = A.factors[0]
-        weights = last.keep.astype(b.dtype) if isinstance(last, Mask) else jnp.abs(last.values).astype(b.dtype)
-        return Bare(rest, _over(b, weights), _over(dark, weights), weights)
-    return Bare(A, b, model.background, None)
+    B, weights = apart(model.A, model.b.dtype)
+    if weights is None and not isinstance(B, UnknownBoundary):
+        return Bare(B, model.b, model.background, None)
+    weights = jnp.ones_like(model.b) if weights is None else weights
+    parts = _over(model.b, weights), _over(model.background, weights), weights
+    return Bare(B.blur, *map(B.padded, parts)) if isinstance(B, UnknownBoundary) else Bare(B, *parts)
 
 
 def _over(data: jax.Array, weights: jax.Array) -> jax.Array:

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
 from ..operators.differences import gradient
-from .checks import inner, reported, scalar, steps_of, tolerance
-from .counted import counted, divergence, start_from, weights_of
+from .checks import inner, length, reported, scalar, steps_of, tolerance
+from .counted import counted, divergence, start_from
 from .iterate import solve
 from .photons import expected_deviance, photons_per_unit
 from .progress import Callbacks
+from .roughness import blurred_axes
 from .solution import CONVERGED, FITTED, NONFINITE, RUNNING, Solution
 
 STOPS = (None, "discrepancy")
@@ -83,7 +84,7 @@ class RichardsonLucy:
         excess = jnp.zeros((), x.dtype)
         if self.stop is not None:
             excess = self.excess(problem, mean, fit)
-        residual = jnp.sqrt(jnp.sum(gap**2))
+        residual = length(gap)
         failed = failed | ~jnp.isfinite(value)
         return Estimate(x, quotient, divide, before, change, energy, settled, value, fit, residual, excess, failed)
 
@@ -180,7 +181,7 @@ def richardson_lucy(
     mask : array, optional
         Of ``A.out_shape``: False or zero where the data do not count.
     weight : float, optional
-        Of the total variation (Dey et al.): the divisor is then A^H 1 - weight div(A^H 1 grad x / |grad x|), and
+        Of the total variation (Dey et al.) along the axes that A blurs: the divisor is then A^H 1 - weight div(A^H 1 grad x / |grad x|), and
         KL + weight sum(A^H 1 |grad x|) is made smaller; 0.002 to 0.02 is usual. Divisors are kept above a tenth of
         A^H 1, and |grad x| is rounded off below 1 % of the mean scene. Large weights oscillate.
     accelerate : bool
@@ -260,8 +261,9 @@ def richardson_lucy(
 
 
 @partial(jax.jit, static_argnames=("normalize", "ruled"))
-def _likelihood(A, b, background, kept, x0, weight, counts, rtol, normalize: bool, ruled: bool) -> Likelihood:
+def _likelihood(A, b, background, weights, x0, weight, counts, rtol, normalize: bool, ruled: bool) -> Likelihood:
     """The problem, with what is computed once."""
+    kept = None if weights is None else weights > 0
     ones = jnp.ones_like(b) if kept is None else jnp.where(kept, jnp.ones_like(b), 0)
     sensitivity = jnp.maximum(A._rmatvec(ones), 0).astype(b.dtype)
     # below that the rounding of an FFT, divided by A^H 1, would grow from step to step
@@ -272,10 +274,10 @@ def _likelihood(A, b, background, kept, x0, weight, counts, rtol, normalize: boo
     seen = jnp.sum(sensitivity)
     level = jnp.where(seen > 0, light / jnp.where(seen > 0, seen, 1), 0)
     level = jnp.where(jnp.isfinite(level), level, 1)
-    weights = weights_of(A) if ruled else None
     if ruled and counts is None:
-        plain = b if weights is None else b / jnp.where(weights > 0, weights, 1)
-        counts = photons_per_unit(plain, kept)
+        plain = b if weights is None else b / jnp.where(kept, weights, 1)
+        axes = blurred_axes(A) if len(A.in_shape) == b.ndim else None
+        counts = photons_per_unit(plain, kept, axes)
     first = jnp.broadcast_to(level, A.in_shape) if x0 is None else x0
     return Likelihood(
         A,
@@ -286,8 +288,8 @@ def _likelihood(A, b, background, kept, x0, weight, counts, rtol, normalize: boo
         gain if normalize else None,
         jnp.zeros((), b.dtype) if weight is None else weight,
         jnp.maximum(SMOOTH * level, jnp.finfo(b.dtype).tiny ** 0.5),
-        None if weight is None else gradient(A.in_shape),
-        None if weights is None else weights.astype(b.dtype),
+        None if weight is None else gradient(A.in_shape, axes=blurred_axes(A)),
+        weights,
         jnp.ones((), b.dtype) if counts is None else counts.astype(b.dtype),
         rtol**2 * inner(first, first),
     )

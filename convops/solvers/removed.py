@@ -14,7 +14,8 @@ import numpy as np
 from ..operators.base import LinearOperator
 from ..operators.unknown_boundary import UnknownBoundary
 from ..operators.windowed import Convolution
-from .noise import noise_level
+from .checks import root
+from .noise import noise_level, unit_of
 
 SHARE = 0.05  # of the frequencies that are taken
 REACH = 2  # neighbours that the window mixes
@@ -25,6 +26,8 @@ FEWEST = 2000  # data for which this is worth trying
 def noise_of_blur(A: LinearOperator, b: jax.Array, kept: jax.Array | None) -> jax.Array:
     """The lesser of the level at removed frequencies, for a blur of known kernel, and that of the finest details."""
     axes = tuple(a for a in range(b.ndim) if b.shape[a] > 1)
+    if not axes:
+        raise ValueError("`noise` is to be estimated, and one sample tells nothing of its noise: give `noise`")
     blur = A.blur if isinstance(A, UnknownBoundary) else A
     if isinstance(blur, Convolution) and not blur.channels and set(blur.window.step) == {1}:
         axes = tuple(a for a in blur.axes if b.shape[a] > 1) or axes
@@ -36,7 +39,9 @@ def noise_of_blur(A: LinearOperator, b: jax.Array, kept: jax.Array | None) -> ja
 
 @partial(jax.jit, static_argnames="axes")
 def _removed(kernel: jax.Array, b: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    b = jnp.moveaxis(b, axes, tuple(range(-len(axes), 0)))
+    """The level at the frequencies that the kernel removes, of all arrays along the other axes together."""
+    unit = unit_of(b)
+    b = jnp.moveaxis(b / unit, axes, tuple(range(-len(axes), 0)))
     last = tuple(range(-len(axes), 0))
     sizes = tuple(b.shape[a] for a in last)
     window, square = jnp.ones((), jnp.finfo(b.dtype).dtype), jnp.zeros(())
@@ -54,4 +59,4 @@ def _removed(kernel: jax.Array, b: jax.Array, axes: tuple[int, ...]) -> jax.Arra
         seen = jnp.max(jnp.stack([jnp.roll(seen, shift, axis) for shift in range(-REACH, REACH + 1)]), 0)
     order = jnp.argsort(jnp.where(square < COARSE, jnp.inf, seen).ravel())
     chosen = power.reshape(*power.shape[: -len(sizes)], -1)[..., order[: max(int(SHARE * order.size), 1)]]
-    return jnp.sqrt(jnp.median(chosen) / np.log(2))
+    return unit * root(jnp.median(chosen) / np.log(2))
