@@ -1,8 +1,8 @@
 """The noise level of blurred data, seen where the blur has removed the scene.
 
 At frequencies where |H|^2 |f|^-2, what a blur H leaves of a natural scene, is least, the power of the data is that of
-the noise: exponentially distributed about sigma^2 for white noise, so that its median is sigma^2 log 2. A Hann window
-keeps the edges of the picture from leaking there.
+the noise: exponentially distributed about sigma^2 for white noise, so that its quantile q is -sigma^2 log(1 - q). A
+Hann window keeps the edges of the picture from leaking there.
 """
 
 from functools import partial
@@ -17,7 +17,8 @@ from ..operators.windowed import Convolution
 from .checks import root
 from .noise import noise_level, unit_of
 
-SHARE = 0.05  # of the frequencies that are taken
+SHARE = 0.1  # of the frequencies that are taken
+QUANTILE = 0.8  # of their powers: the one that tells the mean of exponentially distributed numbers best
 REACH = 2  # neighbours that the window mixes
 COARSE = 0.05  # of |f|^2, below which the scene is too strong
 FEWEST = 2000  # data for which this is worth trying
@@ -59,4 +60,4 @@ def _removed(kernel: jax.Array, b: jax.Array, axes: tuple[int, ...]) -> jax.Arra
         seen = jnp.max(jnp.stack([jnp.roll(seen, shift, axis) for shift in range(-REACH, REACH + 1)]), 0)
     order = jnp.argsort(jnp.where(square < COARSE, jnp.inf, seen).ravel())
     chosen = power.reshape(*power.shape[: -len(sizes)], -1)[..., order[: max(int(SHARE * order.size), 1)]]
-    return unit * root(jnp.median(chosen) / np.log(2))
+    return unit * root(jnp.quantile(chosen, QUANTILE) / -np.log1p(-QUANTILE))
