@@ -116,6 +116,13 @@ def apart(A: LinearOperator, dtype: Any) -> tuple[LinearOperator, jax.Array | No
     return rest, weights if inner is None else weights * inner
 
 
+def divisor(mean: jax.Array) -> jax.Array:
+    """The expected counts, to divide by: where an FFT leaves rounding for zero they are that of the brightest."""
+    top = jnp.max(mean)
+    floor = jnp.maximum(jnp.finfo(mean.dtype).eps * top, jnp.finfo(mean.dtype).tiny)
+    return jnp.maximum(mean, jnp.where(top > 0, floor, 1))
+
+
 def divergence(b: jax.Array, gap: jax.Array, quotient: jax.Array) -> jax.Array:
     """Kullback-Leibler divergence sum(b log(b / m) - b + m), at least 0.
 

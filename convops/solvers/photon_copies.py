@@ -10,7 +10,7 @@ from ..operators.blocks import vstack
 from ..operators.elementary import identity
 from ..operators.unknown_boundary import UnknownBoundary
 from .checks import length
-from .counted import Counted, apart, divergence
+from .counted import Counted, apart, divergence, divisor
 from .krylov import System
 from .normal import by_cg
 from .spectral import Transform, coefficients, shared
@@ -51,8 +51,7 @@ class Bare(NamedTuple):
         gap = gap if self.weights is None else jnp.where(self.weights > 0, gap, 0) * self.weights
         y = self.y if self.weights is None else self.y * self.weights
         mean = mean if self.weights is None else mean * self.weights
-        floor = jnp.maximum(jnp.finfo(mean.dtype).eps * jnp.max(mean), jnp.finfo(mean.dtype).tiny)
-        return divergence(y, gap, -gap / jnp.maximum(mean, floor)), length(gap)
+        return divergence(y, gap, -gap / divisor(mean)), length(gap)
 
 
 def bare(model: Counted) -> Bare:

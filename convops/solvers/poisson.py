@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..operators.differences import gradient
 from .checks import inner, length, reported, scalar, steps_of, tolerance
-from .counted import counted, divergence, start_from
+from .counted import counted, divergence, divisor, start_from
 from .iterate import solve
+from .noise import unit_of
 from .photons import expected_deviance, photons_per_unit
 from .progress import Callbacks
 from .roughness import blurred_axes
@@ -34,10 +35,12 @@ class Likelihood(NamedTuple):
     gain: jax.Array | None  # 1 / A^H 1, zero where the data say nothing
     weight: jax.Array
     smooth: jax.Array
+    unit: jax.Array  # of x, and
+    bright: jax.Array  # of b: in these units squares neither vanish nor overflow
     differences: LinearOperator | None  # of the total variation
     weights: jax.Array | None  # of the data, for the stopping rule
     counts: jax.Array
-    threshold: jax.Array  # stop when a step's square length is at most this
+    threshold: jax.Array  # stop when a step's square length, in units of `unit`, is at most this
 
 
 class Estimate(NamedTuple):
@@ -47,7 +50,7 @@ class Estimate(NamedTuple):
     quotient: jax.Array
     divide: jax.Array | None  # 1 - weight div(sensitivity grad x / |grad x|) / sensitivity
     before: jax.Array  # the end of the last step, where this one's extrapolation began
-    change: jax.Array  # of the last step
+    change: jax.Array  # of the last step, in units of the problem's
     energy: jax.Array  # <change, change>
     settled: jax.Array
     objective: jax.Array
@@ -72,10 +75,8 @@ class RichardsonLucy:
     def judged(self, problem: Likelihood, x, before, change, energy, settled, failed) -> Estimate:
         """How a scene fits: one product with A."""
         mean = jnp.maximum(problem.A._matvec(x) + problem.background, 0)
-        # an FFT leaves rounding where the blur is zero: without a floor it would be divided by
-        floor = jnp.maximum(jnp.finfo(mean.dtype).eps * jnp.max(mean), jnp.finfo(mean.dtype).tiny)
         gap = mean - problem.b
-        quotient = -gap / jnp.maximum(mean, floor)
+        quotient = -gap / divisor(mean)
         fit = divergence(problem.b, gap, quotient)
         value, divide = fit, None
         if problem.differences is not None:
@@ -84,7 +85,7 @@ class RichardsonLucy:
         excess = jnp.zeros((), x.dtype)
         if self.stop is not None:
             excess = self.excess(problem, mean, fit)
-        residual = length(gap)
+        residual = problem.bright * length(gap / problem.bright)
         failed = failed | ~jnp.isfinite(value)
         return Estimate(x, quotient, divide, before, change, energy, settled, value, fit, residual, excess, failed)
 
@@ -102,7 +103,7 @@ class RichardsonLucy:
         """The weighted total variation of x, and what Dey's step divides by."""
         assert problem.differences is not None
         slopes = problem.differences._matvec(x)
-        sizes = jnp.sqrt(jnp.sum(slopes**2, 0) + problem.smooth**2)
+        sizes = problem.unit * jnp.sqrt(jnp.sum((slopes / problem.unit) ** 2, 0) + (problem.smooth / problem.unit) ** 2)
         local = 1.0 if problem.sensitivity is None else problem.sensitivity
         value = problem.weight * jnp.sum(local * (sizes - problem.smooth))
         curvature = problem.differences._rmatvec(slopes * (local / sizes)[None])
@@ -121,7 +122,7 @@ class RichardsonLucy:
 
     def step(self, problem: Likelihood, state: Estimate) -> Estimate:
         after = self.multiplied(problem, state)
-        change = after - state.x
+        change = (after - state.x) / problem.unit
         energy = inner(change, change)
         fine = jnp.isfinite(energy)
         settled = energy <= problem.threshold
@@ -279,6 +280,7 @@ def _likelihood(A, b, background, weights, x0, weight, counts, rtol, normalize: 
         axes = blurred_axes(A) if len(A.in_shape) == b.ndim else None
         counts = photons_per_unit(plain, kept, axes)
     first = jnp.broadcast_to(level, A.in_shape) if x0 is None else x0
+    unit = unit_of(first)
     return Likelihood(
         A,
         b,
@@ -287,9 +289,11 @@ def _likelihood(A, b, background, weights, x0, weight, counts, rtol, normalize: 
         sensitivity if normalize else None,
         gain if normalize else None,
         jnp.zeros((), b.dtype) if weight is None else weight,
-        jnp.maximum(SMOOTH * level, jnp.finfo(b.dtype).tiny ** 0.5),
+        SMOOTH * jnp.where(level > 0, level, unit),
+        unit,
+        unit_of(b),
         None if weight is None else gradient(A.in_shape, axes=blurred_axes(A)),
         weights,
         jnp.ones((), b.dtype) if counts is None else counts.astype(b.dtype),
-        rtol**2 * inner(first, first),
+        rtol**2 * inner(first / unit, first / unit),
     )
