@@ -15,6 +15,7 @@ from ..operators.spectral import symbol
 from . import spectral
 from .checks import data_of, inner, length, reported, scalar
 from .dct_denoiser import along, patch_of, per_coefficient
+from .noise import unit_of
 from .patches import dct_matrix
 from .removed import noise_of_blur
 from .seen import seen
@@ -125,7 +126,8 @@ def restored(A, b, noise, threshold, wiener, *, basis: Transform, patch: tuple[i
     shape = tuple(b.shape[a] for a in axes)
     inside = Transform("fft", tuple(range(len(axes))), shape, True)
     H = inside.kept(_eigenvalues(A, axes, shape, b.dtype))
-    return along(partial(_two_steps, H, inside, patch, noise, threshold, wiener), b, axes)
+    unit = unit_of(b)  # in which the power spectra do not overflow
+    return unit * along(partial(_two_steps, H, inside, patch, noise / unit, threshold, wiener), b / unit, axes)
 
 
 def _eigenvalues(A: LinearOperator, axes: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> jax.Array:

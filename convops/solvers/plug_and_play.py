@@ -221,7 +221,8 @@ def _problem(A, b, kept, noise, weight, rtol, first, last, denoiser, start, basi
     mean = jnp.sum(b) / count
     off = b - mean if kept is None else jnp.where(kept, b - mean, 0)
     spread = length(off) / jnp.sqrt(jnp.asarray(count, b.dtype)) / norm
-    noise = jnp.maximum(jnp.maximum(noise / norm, LEAST_NOISE * spread), tiny)
+    noise = jnp.maximum(noise / norm, LEAST_NOISE * spread)
+    noise = jnp.where(noise > 0, jnp.maximum(noise, tiny), 1)  # of constant data without noise any will do
     if first is None:
         first = jnp.maximum(STRONGEST[0] * noise, STRONGEST[1 if periodic(A, b) else 2] * spread)
     if last is None:
