@@ -116,6 +116,11 @@ def apart(A: LinearOperator, dtype: Any) -> tuple[LinearOperator, jax.Array | No
     return rest, weights if inner is None else weights * inner
 
 
+def over(data: jax.Array, weights: jax.Array | None) -> jax.Array:
+    """Data without their weights, zero where these are."""
+    return data if weights is None else jnp.where(weights > 0, data / jnp.where(weights > 0, weights, 1), 0)
+
+
 def divisor(mean: jax.Array) -> jax.Array:
     """The expected counts, to divide by: where an FFT leaves rounding for zero they are that of the brightest."""
     top = jnp.max(mean)

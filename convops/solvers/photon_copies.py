@@ -10,7 +10,7 @@ from ..operators.blocks import vstack
 from ..operators.elementary import identity
 from ..operators.unknown_boundary import UnknownBoundary
 from .checks import length
-from .counted import Counted, apart, divergence, divisor
+from .counted import Counted, apart, divergence, divisor, over
 from .krylov import System
 from .normal import by_cg
 from .spectral import Transform, coefficients, shared
@@ -60,12 +60,8 @@ def bare(model: Counted) -> Bare:
     if weights is None and not isinstance(B, UnknownBoundary):
         return Bare(B, model.b, model.background, None)
     weights = jnp.ones_like(model.b) if weights is None else weights
-    parts = _over(model.b, weights), _over(model.background, weights), weights
+    parts = over(model.b, weights), over(model.background, weights), weights
     return Bare(B.blur, *map(B.padded, parts)) if isinstance(B, UnknownBoundary) else Bare(B, *parts)
-
-
-def _over(data: jax.Array, weights: jax.Array) -> jax.Array:
-    return jnp.where(weights > 0, data / jnp.where(weights > 0, weights, 1), 0)
 
 
 class Solver(NamedTuple):

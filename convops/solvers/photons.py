@@ -37,11 +37,11 @@ def photons_per_unit(b: jax.Array, kept: jax.Array | None = None, axes: tuple[in
     >>> print(f"{photons_per_unit(b):.0f}")
     4
     """
-    axes = _compared(b, axes)
-    if not axes:
+    compared = _compared(b, axes)
+    if not compared:
         return jnp.ones((), b.dtype)
-    longest = TILE if len(axes) == 2 else TILE**2 // 4
-    tiles = _tiles(b, kept, {a: min(longest, b.shape[a] // 2 * 2) for a in axes})
+    longest = TILE if len(compared) == 2 else TILE**2 // 4
+    tiles = _tiles(b, kept, {a: min(longest, b.shape[a] // 2 * 2) for a in compared})
     some = tiles.energy > 0
     ratio = jnp.where(some, tiles.total / jnp.where(some, tiles.energy, 1), jnp.inf)
     middle = jnp.nanmedian(jnp.where(tiles.total > 0, ratio, jnp.nan))
@@ -95,10 +95,10 @@ def _tiles(b: jax.Array, kept: jax.Array | None, sizes: dict[int, int]) -> Tiles
         (first, second), pair = _pairs(detail, axis, whole), _pairs(mean, axis, whole)
         detail, mean = first - second, pair[0] + pair[1]
         good = jnp.logical_and(*_pairs(good, axis, whole))
-    parts = jnp.where(good, mean, 0), jnp.where(good, detail**2, 0), good.astype(b.dtype)
+    total, energy, number = jnp.where(good, mean, 0), jnp.where(good, detail**2, 0), good.astype(b.dtype)
     for axis, size in sizes.items():
-        parts = tuple(_tiled(part, axis, size // 2) for part in parts)
-    return Tiles(*parts, unit)
+        total, energy, number = (_tiled(part, axis, size // 2) for part in (total, energy, number))
+    return Tiles(total, energy, number, unit)
 
 
 def _pairs(x: jax.Array, axis: int, whole: int) -> tuple[jax.Array, jax.Array]:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..operators.differences import gradient
 from .checks import inner, length, reported, scalar, steps_of, tolerance
-from .counted import counted, divergence, divisor, start_from
+from .counted import counted, divergence, divisor, over, start_from
 from .iterate import solve
 from .noise import unit_of
 from .photons import expected_deviance, photons_per_unit
@@ -94,9 +94,8 @@ class RichardsonLucy:
         if problem.weights is None:
             expected = jnp.sum(expected_deviance(problem.counts * mean))
         else:
-            used = problem.weights > 0
-            plain = jnp.where(used, mean / jnp.where(used, problem.weights, 1), 0)
-            expected = jnp.sum(problem.weights * expected_deviance(problem.counts * plain))
+            counts = problem.counts * over(mean, problem.weights)
+            expected = jnp.sum(problem.weights * expected_deviance(counts))
         return 2 * problem.counts * fit / jnp.where(expected > 0, expected, 1) - 1
 
     def variation(self, problem: Likelihood, x: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -182,9 +181,9 @@ def richardson_lucy(
     mask : array, optional
         Of ``A.out_shape``: False or zero where the data do not count.
     weight : float, optional
-        Of the total variation (Dey et al.) along the axes that A blurs: the divisor is then A^H 1 - weight div(A^H 1 grad x / |grad x|), and
-        KL + weight sum(A^H 1 |grad x|) is made smaller; 0.002 to 0.02 is usual. Divisors are kept above a tenth of
-        A^H 1, and |grad x| is rounded off below 1 % of the mean scene. Large weights oscillate.
+        Of the total variation (Dey et al.) along the axes that A blurs: the divisor is then A^H 1 - weight div(A^H 1
+        grad x / |grad x|), and KL + weight sum(A^H 1 |grad x|) is made smaller; 0.002 to 0.02 is usual. Divisors are
+        kept above a tenth of A^H 1, and |grad x| is rounded off below 1 % of the mean scene. Large weights oscillate.
     accelerate : bool
         Extrapolate along the last two steps (Biggs & Andrews), no pixel to less than a tenth: 20 steps then do what 80
         plain ones do.
@@ -265,7 +264,7 @@ def richardson_lucy(
 def _likelihood(A, b, background, weights, x0, weight, counts, rtol, normalize: bool, ruled: bool) -> Likelihood:
     """The problem, with what is computed once."""
     kept = None if weights is None else weights > 0
-    ones = jnp.ones_like(b) if kept is None else jnp.where(kept, jnp.ones_like(b), 0)
+    ones = jnp.ones_like(b) if kept is None else kept.astype(b.dtype)
     sensitivity = jnp.maximum(A._rmatvec(ones), 0).astype(b.dtype)
     # below that the rounding of an FFT, divided by A^H 1, would grow from step to step
     told = sensitivity > jnp.sqrt(jnp.finfo(b.dtype).eps) * jnp.max(sensitivity)
@@ -276,9 +275,8 @@ def _likelihood(A, b, background, weights, x0, weight, counts, rtol, normalize: 
     level = jnp.where(seen > 0, light / jnp.where(seen > 0, seen, 1), 0)
     level = jnp.where(jnp.isfinite(level), level, 1)
     if ruled and counts is None:
-        plain = b if weights is None else b / jnp.where(kept, weights, 1)
         axes = blurred_axes(A) if len(A.in_shape) == b.ndim else None
-        counts = photons_per_unit(plain, kept, axes)
+        counts = photons_per_unit(over(b, weights), kept, axes)
     first = jnp.broadcast_to(level, A.in_shape) if x0 is None else x0
     unit = unit_of(first)
     return Likelihood(
