@@ -118,7 +118,8 @@ def unknown_boundary(
     Returns
     -------
     LinearOperator
-        From the scene to the data, with ``visible(x)``, the part of a scene under the data.
+        From the scene to the data, with ``visible(x)``, the part of a scene under the data, and ``padded(y)``, its
+        adjoint.
 
     Raises
     ------
