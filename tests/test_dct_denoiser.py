@@ -265,6 +265,19 @@ def test_two_steps_by_channel_batch_and_estimate():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("unit", [1e-20, 1e18])
+def test_any_unit_in_single_precision(unit):
+    rng = np.random.default_rng(0)
+    A = co.convolution(np.ones((3, 2), "float32") / 6, (20, 17), boundary="wrap")
+    b = (np.asarray(A @ np.outer(np.arange(20) > 8, np.arange(17) > 5)) + 0.01 * rng.standard_normal((20, 17))).astype(
+        "float32"
+    )
+    for solve in (lambda b, s: co.dct_deblur(A, b, noise=s).x, co.dct_denoiser):
+        found, wanted = solve(b * np.float32(unit), 0.01 * unit), solve(b, 0.01)
+        np.testing.assert_allclose(found / np.float32(unit), wanted, atol=1e-5)
+    assert np.isfinite(co.dct_denoiser(b, 1e30)).all()
+
+
 def test_two_steps_of_odd_data():
     A = co.convolution(KERNEL, (12, 15), boundary="wrap")
     for b, noise in ((np.zeros((12, 15)), 0.0), (np.zeros((12, 15)), 1.0), (np.full((12, 15), 4.0), 0.0)):

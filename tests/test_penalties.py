@@ -349,6 +349,43 @@ def test_derivative_through_warm_steps(rng):
     assert np.isfinite(jax.grad(f, 1)(1.0, np.zeros(SHAPE))).all()  # at a constant image too
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "penalty",
+    [co.TotalVariation(0.3), co.Quadratic("gradient", 0.3), co.TGV(0.3), co.GroupL1(0.3), co.HyperLaplacian(0.3)],
+    ids=lambda p: type(p).__name__,
+)
+def test_half_precision_is_computed_in_single(rng, penalty, dtype):
+    x = jnp.asarray(rng.standard_normal((6, 5)), dtype)
+    single = x.astype(jnp.float32)
+    slack = 2 * float(jnp.finfo(dtype).eps) * float(jnp.abs(single).max())
+    warm, _ = penalty.warm_prox(x, 0.7, penalty.dual_start(x), 400)
+    for found, wanted in (
+        (penalty.prox(x, 0.7), penalty.prox(single, 0.7)),
+        (penalty.conjugate_prox(x, 0.7), penalty.conjugate_prox(single, 0.7)),
+        (warm, penalty.warm_prox(single, 0.7, penalty.dual_start(single), 400)[0]),
+        (penalty.gradient(x), penalty.gradient(single)),
+    ):
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found.astype(jnp.float32), wanted, atol=slack)
+    assert penalty(x).dtype == dtype
+    np.testing.assert_allclose(float(penalty(x)), float(penalty(single)), rtol=0.01)
+
+
+def test_steps_that_overflow_leave_nothing(rng):
+    x = jnp.asarray(rng.standard_normal((4, 3)), jnp.float32)
+    for make in (co.L1, co.GroupL1, lambda w: co.Huber(w, delta=0.5), lambda w: co.Huber(w, delta=0.5, axis=0)):
+        for v in (x, x + 1j * x[::-1]):
+            assert float(jnp.abs(make(1e10).prox(v, 1e38)).max()) == 0
+            infinite = jax.jit(lambda w, make=make, v=v: (make(w).prox(v), make(w).conjugate_prox(v)))(jnp.inf)
+            assert float(jnp.abs(infinite[0]).max()) == 0
+            assert bool(jnp.isfinite(infinite[1]).all())
+    slope = jax.grad(lambda w: jnp.sum(co.GroupL1(w).prox(x) ** 2))(jnp.inf)
+    assert bool(jnp.isfinite(slope))
+    flat = jax.jit(lambda w: co.TotalVariation(w).prox(x))(jnp.inf)
+    np.testing.assert_allclose(flat, jnp.full_like(x, jnp.mean(x)), atol=1e-3)
+
+
 def test_weights_under_vmap_are_a_loop(rng):
     x, weights = rng.standard_normal(SHAPE), np.array([0.1, 0.4, 0.9])
     both = jax.vmap(lambda w: co.TotalVariation(w).prox(x))(weights)
@@ -423,6 +460,9 @@ def test_curvature_bounds():
         (lambda: co.GroupL1(axis=2)([[1.0]]), "`axis` is"),
         (lambda: co.TotalVariation(boundary="mirror"), "mirror"),
         (lambda: co.TotalVariation(axes=3)([1.0]), "`axes` is 3"),
+        (lambda: co.TotalVariation(axes=(0, 1), channel_axis=-1)([[1.0]]), "among `axes`"),
+        (lambda: co.TGV().prox(1.0), "no axis is left"),
+        (lambda: co.Quadratic(mean=[1j])([1.0]), "`mean` is complex"),
         (lambda: co.TGV(boundary="zero"), "`boundary` is 'zero'"),
         (lambda: co.Quadratic(None, [1.0, 2.0]), "`weight` has shape"),
         (lambda: co.Quadratic(mean=[1.0, 2.0])([1.0]), "`mean` has shape"),

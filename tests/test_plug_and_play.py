@@ -186,6 +186,16 @@ def test_the_last_finite_iterate_is_returned():
     assert "not finite" in sol.status
 
 
+def test_derivatives_without_light_or_noise():
+    A = co.convolution(np.ones((3, 2)) / 6, (12, 11), boundary="wrap")
+    for options in ({"noise": 0.0}, {"noise": 1.0}, {}):
+
+        def total(b, options=options):
+            return jnp.sum(co.plug_and_play(A, b, steps=2, loop="scan", safeguard=False, **options).x ** 2)
+
+        assert np.isfinite(np.asarray(jax.grad(total)(jnp.zeros((12, 11))))).all()
+
+
 def test_odd_data():
     A = co.convolution(KERNEL, SHAPE, boundary="wrap")
     for b in (np.zeros(SHAPE), np.full(SHAPE, 2.0)):

@@ -10,7 +10,8 @@ import scipy.signal
 import scipy.stats
 
 import convops as co
-from convops.solvers.photons import expected_deviance, photons_per_unit
+from convops.solvers.counted import apart
+from convops.solvers.photons import counts_photons, expected_deviance, photons_per_unit
 
 X64 = jax.config.jax_enable_x64
 TOLERANCE = 1e-10 if X64 else 2e-5
@@ -236,6 +237,90 @@ def test_photons_are_counted_and_their_deviance_foreseen(level):
     kept = np.random.default_rng(1).random(counts.shape) > 0.05
     spoilt = jnp.asarray(np.where(kept, counts, 1e6))
     assert float(photons_per_unit(spoilt, jnp.asarray(kept))) == pytest.approx(1, rel=0.08)
+
+
+def test_photons_in_any_unit_and_beside_a_large_mask():
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(np.linspace(1, 40, 160) * np.ones((140, 1))).astype("float32")
+    kept = np.ones(counts.shape, bool)
+    kept[:50] = False
+    for unit in (1e-25, 1.0, 1e25):
+        b = jnp.asarray(counts * np.float32(unit))
+        assert float(photons_per_unit(b)) * unit == pytest.approx(1, rel=0.1)
+        assert bool(counts_photons(b))
+        assert bool(counts_photons(b, jnp.asarray(kept)))
+    assert not bool(counts_photons(jnp.asarray(100 + rng.standard_normal(counts.shape), jnp.float32)))
+
+
+def test_colours_are_not_compared_with_one_another():
+    """Neither by the variation nor where photons are counted: each is deblurred as it would be alone."""
+    A = co.convolution(PSF, (*SHAPE, 2), axes=(0, 1))
+    alone = co.convolution(PSF, SHAPE)
+    b = data(alone, 2.0)
+    both = np.stack([b, 0.05 * b], -1)
+    first = np.full((*SHAPE, 2), 30.0)
+    options = {"weight": 0.05, "max_steps": 6, "background": 0.5, **PLAIN}
+    sol = co.richardson_lucy(A, np.stack([b, b], -1), x0=first, **options)
+    # what is rounded off of the gradient is a share of the mean, the same for both
+    wanted = co.richardson_lucy(alone, b, x0=first[..., 0], **options)
+    assert error(sol.x[..., 1], np.asarray(wanted.x)) < 10 * TOLERANCE
+    assert math.isclose(sol.objective, 2 * wanted.objective, rel_tol=1e-4)
+    rough = co.richardson_lucy(A, both, weight=0.0, x0=first, **{k: v for k, v in options.items() if k != "weight"})
+    smooth = co.richardson_lucy(A, both, x0=first, **options)
+    assert np.abs(np.diff(np.mean(np.asarray(smooth.x), (0, 1)))) > 0.9 * np.abs(
+        np.diff(np.mean(np.asarray(rough.x), (0, 1)))
+    )
+    assert float(photons_per_unit(jnp.asarray(both * 4), axes=(0, 1))) > float(photons_per_unit(jnp.asarray(both * 4)))
+
+
+@pytest.mark.parametrize("unit", [1e-20, 1e18])
+def test_any_unit_in_single_precision(unit):
+    A = co.convolution(PSF.astype("float32"), SHAPE)
+    b = data(A, 2.0).astype("float32")
+    wanted = co.richardson_lucy(A, b, background=2.0, weight=0.01)
+    scale = np.float32(unit)
+    sol = co.richardson_lucy(A, b * scale, background=2.0 * scale, weight=0.01)
+    assert int(sol.num_steps) == int(wanted.num_steps)
+    assert bool(sol.converged)
+    assert error(np.asarray(sol.x) / scale, np.asarray(wanted.x)) < 1e-4
+    assert float(sol.residual_norm) / unit == pytest.approx(float(wanted.residual_norm), rel=1e-3)
+
+
+def test_derivatives_without_light():
+    A = co.convolution(PSF, SHAPE)
+
+    def told(b, weight):
+        sol = co.richardson_lucy(A, b, weight=weight, max_steps=4, loop="scan")
+        return jnp.sum(sol.x**2) + sol.residual_norm + sol.objective
+
+    for b in (jnp.zeros(SHAPE), jnp.ones(SHAPE)):
+        for slope in jax.grad(told, (0, 1))(b, 0.01):
+            assert np.isfinite(np.asarray(slope)).all()
+
+
+def test_masks_and_weights_are_one():
+    A = co.unknown_boundary(PSF, SHAPE)
+    rng = np.random.default_rng(4)
+    weights, keep = rng.random(SHAPE) + 0.5, rng.random(SHAPE) > 0.2
+    weights[3, 4:6] = 0
+    b = rng.poisson(20.0, SHAPE) * weights
+    once = co.unknown_boundary(PSF, SHAPE, mask=weights * keep)
+    wanted = co.richardson_lucy(once, b, max_steps=6, rtol=0.0)
+    weighted = co.unknown_boundary(PSF, SHAPE, mask=weights)
+    for model in (weighted, co.diagonal(weights) @ A):
+        spoilt = np.where(keep & (weights > 0), b, -1.0)
+        sol = co.richardson_lucy(model, spoilt, mask=keep, max_steps=6, rtol=0.0)
+        assert error(sol.x, np.asarray(wanted.x)) < 10 * TOLERANCE
+        np.testing.assert_allclose(sol.history["excess"], wanted.history["excess"], rtol=1e-3, atol=1e-4)
+    left, product = apart(co.mask(keep) @ co.diagonal(weights) @ A, float)
+    assert left is A or left.keep is None
+    np.testing.assert_allclose(product, weights * keep, rtol=1e-6)
+    left, product = apart(co.mask(keep) @ weighted, float)
+    assert left.keep is None
+    np.testing.assert_allclose(product, weights * keep, rtol=1e-6)
+    left, product = apart(co.mask(keep), float)
+    assert left.in_shape == SHAPE
+    np.testing.assert_allclose(product, keep)
 
 
 def test_photons_of_a_line_and_of_one_sample():

@@ -213,6 +213,19 @@ def test_noise_level():
     assert int(co.noise_level(np.arange(9) % 2)) == 1
 
 
+@pytest.mark.parametrize("unit", [1e-30, 1e-20, 1e18, 1e30])
+def test_noise_level_in_any_unit(unit):
+    z = np.random.default_rng(3).standard_normal((20, 21)).astype("float32")
+    for b in (z, z + 1j * z[::-1]):
+        np.testing.assert_allclose(co.noise_level(b * np.float32(unit)) / unit, co.noise_level(b), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_noise_level_has_a_derivative_at_zero(dtype):
+    slope = jax.grad(lambda b: co.noise_level(b.astype(dtype)))(jnp.zeros((6, 5)))
+    assert np.isfinite(slope).all()
+
+
 def test_noise_level_leaves_out_what_is_not_kept():
     rng = np.random.default_rng(4)
     kept = rng.random((120, 121)) > 0.2

@@ -51,6 +51,18 @@ def test_other_axes_complex_kernels_and_batches():
     assert B.visible(np.zeros((5, 12, 4))).shape == (5, 9, 4)
 
 
+def test_data_are_put_in_their_place():
+    A = co.unknown_boundary(PSF, SHAPE, origin=(0, 2))
+    rng = np.random.default_rng(7)
+    x, y = rng.standard_normal((2, *A.in_shape)), rng.standard_normal((2, *SHAPE))
+    np.testing.assert_allclose(np.sum(A.padded(y) * x), np.sum(y * A.visible(x)), rtol=1e-5)
+    assert_same(A.visible(A.padded(y[0])), y[0], "any", rtol=1e-7)
+    assert float(np.abs(A.padded(y)).sum()) == pytest.approx(np.abs(y).sum(), rel=1e-5)
+    for wrong in (y[0, 0], y[:, 1:]):
+        with pytest.raises(ValueError, match="`y` has shape"):
+            A.padded(wrong)
+
+
 def dense(A, b, L, weight):
     M, D = (np.asarray(op.as_matrix()) for op in (A, L))
     N = (M.conj().T @ M + weight * D.T @ D).astype(np.result_type(M, np.float64))

@@ -43,9 +43,7 @@ class UnknownBoundary(LinearOperator):
         return self.weighted(self.visible(self.blur._matvec(x)))
 
     def _rmatvec(self, y: jax.Array) -> jax.Array:
-        y = self.weighted(y)
-        widths = [(a, n - a - m, 0) for a, n, m in zip(self.start, self.in_shape, self.out_shape, strict=True)]
-        return self.blur._rmatvec(lax.pad(y, jnp.zeros((), y.dtype), widths))
+        return self.blur._rmatvec(self.padded(self.weighted(y)))
 
     def visible(self, x: Any) -> jax.Array:
         """Return the part of a scene (with any leading axes) that lies under the data."""
@@ -55,6 +53,15 @@ class UnknownBoundary(LinearOperator):
             raise ValueError(f"`x` has shape {x.shape}; the scene has {self.in_shape}")
         stop = [a + m for a, m in zip(self.start, self.out_shape, strict=True)]
         return lax.slice(x, [0] * lead + list(self.start), [*x.shape[:lead], *stop])
+
+    def padded(self, y: Any) -> jax.Array:
+        """Return data in their place in the scene, with zeros around: the adjoint of `visible`."""
+        y = jnp.asarray(y)
+        lead = y.ndim - len(self.out_shape)
+        if y.shape[max(lead, 0) :] != self.out_shape:
+            raise ValueError(f"`y` has shape {y.shape}; the data have {self.out_shape}")
+        widths = [(a, n - a - m, 0) for a, n, m in zip(self.start, self.in_shape, self.out_shape, strict=True)]
+        return lax.pad(y, jnp.zeros((), y.dtype), [(0, 0, 0)] * lead + widths)
 
     def weighted(self, y: jax.Array) -> jax.Array:
         """Return keep * y."""
@@ -111,7 +118,8 @@ def unknown_boundary(
     Returns
     -------
     LinearOperator
-        From the scene to the data, with ``visible(x)``, the part of a scene under the data.
+        From the scene to the data, with ``visible(x)``, the part of a scene under the data, and ``padded(y)``, its
+        adjoint.
 
     Raises
     ------

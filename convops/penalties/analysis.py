@@ -27,10 +27,13 @@ class Differences:
 
     def along(self, ndim: int) -> tuple[int, ...]:
         """The axes of an array of so many."""
-        if self.axes is not None:
-            return tuple(_within(a, ndim, "axes") for a in self.axes)
         skipped = None if self.left_out is None else _within(self.left_out, ndim, "channel_axis")
-        return tuple(a for a in range(ndim) if a != skipped)
+        if self.axes is None:
+            return tuple(a for a in range(ndim) if a != skipped)
+        axes = tuple(_within(a, ndim, "axes") for a in self.axes)
+        if skipped in axes:
+            raise ValueError(f"`channel_axis` is {self.left_out} and among `axes`, {self.axes}: colours have no order")
+        return axes
 
 
 def _within(axis: int, ndim: int, name: str) -> int:

@@ -143,12 +143,12 @@ class Penalty:
             reverse-mode derivative: `warm_prox` has. `TGV` takes up to 2000 steps, to 1e-8 in double precision.
         """
         x = self._checked(x)
-        return _prox(self, x, checks.step_of(step, x.dtype))
+        return _prox(self, x, checks.step_of(step, _wide(x).dtype))
 
     def conjugate_prox(self, v: Any, step: Any = 1.0) -> jax.Array:
         """Return the prox of the conjugate function, v - step prox(v / step, 1 / step) (Moreau's identity)."""
         v = self._checked(v)
-        return _conjugate_prox(self, v, checks.step_of(step, v.dtype))
+        return _conjugate_prox(self, v, checks.step_of(step, _wide(v).dtype))
 
     def gradient(self, x: Any) -> jax.Array:
         """Return the gradient (for complex x the direction of steepest ascent), with 0 where there is a kink."""
@@ -180,7 +180,7 @@ class Penalty:
 
     def dual_start(self, x: Any) -> Any:
         """Return zeros to start `warm_prox` from: a pytree, empty where the prox is a closed form."""
-        return dual.zeros(self, self._checked(x))
+        return dual.zeros(self, _wide(self._checked(x)))
 
     def warm_prox(self, x: Any, step: Any, dual: Any, steps: int = 10) -> tuple[jax.Array, Any]:
         """Take some steps towards the prox from a dual point, and return it with the dual point reached.
@@ -199,7 +199,7 @@ class Penalty:
         dual : pytree
         """
         x = self._checked(x)
-        return _warm_prox(self, x, checks.step_of(step, x.dtype), dual, checks.steps_of(steps))
+        return _warm_prox(self, x, checks.step_of(step, _wide(x).dtype), dual, checks.steps_of(steps))
 
     # algebra
 
@@ -233,24 +233,30 @@ class Penalty:
 
 @jax.jit
 def _value(penalty: Penalty, x: jax.Array) -> jax.Array:
-    return penalty._value(x).astype(jnp.finfo(x.dtype).dtype)
+    return penalty._value(_wide(x)).astype(jnp.finfo(x.dtype).dtype)
 
 
 @jax.jit
 def _gradient(penalty: Penalty, x: jax.Array) -> jax.Array:
-    return jnp.conj(jax.grad(penalty._value)(x))
+    return jnp.conj(jax.grad(penalty._value)(_wide(x))).astype(x.dtype)
 
 
 @jax.jit
 def _prox(penalty: Penalty, x: jax.Array, step: jax.Array) -> jax.Array:
-    return like(x, penalty._prox(x, step))
+    return like(x, penalty._prox(_wide(x), step))
 
 
 @jax.jit
 def _conjugate_prox(penalty: Penalty, v: jax.Array, step: jax.Array) -> jax.Array:
-    return penalty._conjugate_prox(v, step)
+    return penalty._conjugate_prox(_wide(v), step).astype(v.dtype)
+
+
+def _wide(x: jax.Array) -> jax.Array:
+    """At least single precision: squares of half precision vanish, and its FFT does not exist."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 @partial(jax.jit, static_argnames="steps")
 def _warm_prox(penalty: Penalty, x: jax.Array, step: jax.Array, start: Any, steps: int) -> tuple[jax.Array, Any]:
-    return dual.advanced(penalty, x, step, start, steps)
+    u, reached = dual.advanced(penalty, _wide(x), step, start, steps)
+    return u.astype(x.dtype), reached

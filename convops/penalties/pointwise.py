@@ -27,8 +27,10 @@ def shrunk(z: jax.Array, threshold: jax.Array, axes: Axes = None, knee: jax.Arra
         return z - jnp.clip(z, -threshold, threshold)
     length = modulus(z, axes, keep=True)
     threshold, knee = spread(threshold, axes), spread(jnp.asarray(knee, threshold.dtype), axes)
+    known = jnp.isfinite(threshold)  # infinite ones, of steps that overflow, leave nothing
+    threshold = jnp.where(known, threshold, 0)
     floor = jnp.maximum(length, threshold + knee)
-    return z * (1 - threshold / jnp.where(floor == 0, 1, floor))
+    return z * jnp.where(known, 1 - threshold / jnp.where(floor == 0, 1, floor), 0)
 
 
 def limited(z: jax.Array, radius: jax.Array, axes: Axes = None) -> jax.Array:
@@ -36,8 +38,10 @@ def limited(z: jax.Array, radius: jax.Array, axes: Axes = None) -> jax.Array:
     if axes is None and not jnp.iscomplexobj(z):
         return jnp.clip(z, -radius, radius)
     radius = spread(radius, axes)
+    known = jnp.isfinite(radius)
+    radius = jnp.where(known, radius, 0)
     floor = jnp.maximum(modulus(z, axes, keep=True), radius)
-    return z * (radius / jnp.where(floor == 0, 1, floor))
+    return z * jnp.where(known, radius / jnp.where(floor == 0, 1, floor), 1)
 
 
 def spread(weight: jax.Array, axes: Axes) -> jax.Array:

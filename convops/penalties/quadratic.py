@@ -81,6 +81,8 @@ class Quadratic(Penalty):
     def _check(self, x: jax.Array) -> None:
         if self.mean is not None and self.mean.ndim and self.mean.shape != x.shape:
             raise ValueError(f"`mean` has shape {self.mean.shape}, but `x` has shape {x.shape}")
+        if self.mean is not None and jnp.iscomplexobj(self.mean) and not jnp.iscomplexobj(x):
+            raise ValueError("`mean` is complex and `x` is real: give a real mean, or complex numbers")
 
     def _weight(self, x: jax.Array) -> jax.Array:
         return self.weight.astype(jnp.finfo(x.dtype).dtype)

@@ -86,6 +86,8 @@ class TGV(Penalty):
         """Return the shape (1 + number of axes, *shape) of x and w in one array, and the two terms on it."""
         shape = shape_of(shape)
         axes = self._along.along(len(shape))
+        if not axes:
+            raise ValueError(f"`x` has shape {shape}: no axis is left to take differences along")
         boundary = per_axis(self.boundary, len(axes), "boundary")
         first = Term(mismatch(shape, axes, boundary), GroupL1(self.weight))
         second = Term(symmetrised_gradient(shape, axes, boundary), GroupL1(self.ratio * self.weight))

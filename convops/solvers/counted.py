@@ -1,32 +1,32 @@
 """The Poisson model b ~ A x + background: what it asks of its arguments, and its divergence."""
 
 import warnings
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..operators.algebra import Composition
+from ..operators.algebra import Composition, compose
 from ..operators.arrays import as_inexact, traced
 from ..operators.base import LinearOperator
-from ..operators.elementary import Diagonal
+from ..operators.elementary import Diagonal, Mask, identity
 from ..operators.elementary import mask as mask_of
 from ..operators.unknown_boundary import UnknownBoundary
 from ..operators.windowed import Convolution
 from .checks import data_of, finite, start_of
-from .seen import seen
 
 NEGATIVE = 1e-3  # share of a kernel's mass that may be negative without a word
 
 
 class Counted(NamedTuple):
-    """Data, zero where they do not count, the background likewise, and where they count (None: everywhere)."""
+    """Data, zero where they do not count, the background likewise, and what each datum counts (None: one)."""
 
     A: LinearOperator
     b: jax.Array
     background: jax.Array
-    kept: jax.Array | None
+    weights: jax.Array | None
     flat: bool
 
 
@@ -40,14 +40,15 @@ def counted(A: LinearOperator, b: Any, background: Any, mask: Any) -> Counted:
     b, flat = data_of(A, b)
     if jnp.iscomplexobj(b):
         raise ValueError("`b` or `A` is complex; Poisson data are counts: give real numbers")
-    kept = seen(A)
+    _, weights = apart(A, b.dtype)
+    kept = None if weights is None else weights > 0
     dark = _background(A, background, b.dtype)
     not_negative(b, kept, "b")
     not_negative(dark, kept if dark.ndim else None, "background")
     _look_at_kernels(A)
     if kept is not None:
         b, dark = jnp.where(kept, b, 0), jnp.where(kept, dark, 0)
-    return Counted(A, b, dark, kept, flat)
+    return Counted(A, b, dark, weights, flat)
 
 
 def not_negative(values: jax.Array, kept: jax.Array | None, name: str) -> None:
@@ -98,12 +99,33 @@ def _look_at_kernels(A: LinearOperator) -> None:
                 )
 
 
-def weights_of(A: LinearOperator) -> jax.Array | None:
-    """The weights that A multiplies its data with, or None where it is not known to."""
+def apart(A: LinearOperator, dtype: Any) -> tuple[LinearOperator, jax.Array | None]:
+    """Take off the masks and weights that come last in A: what is left, and their product, None standing for ones."""
     if isinstance(A, UnknownBoundary):
-        return A.keep
+        return (A, None) if A.keep is None else (replace(A, keep=None), A.keep.astype(dtype))
     last = A.factors[0] if isinstance(A, Composition) else A
-    return jnp.abs(last.values) if isinstance(last, Diagonal) else None
+    if not isinstance(last, Mask | Diagonal):
+        return A, None
+    weights = last.keep.astype(dtype) if isinstance(last, Mask) else jnp.abs(last.values).astype(dtype)
+    rest = identity(A.in_shape)
+    if isinstance(A, Composition):
+        rest, *more = A.factors[1:]
+        for factor in more:
+            rest = compose(rest, factor)
+    rest, inner = apart(rest, dtype)
+    return rest, weights if inner is None else weights * inner
+
+
+def over(data: jax.Array, weights: jax.Array | None) -> jax.Array:
+    """Data without their weights, zero where these are."""
+    return data if weights is None else jnp.where(weights > 0, data / jnp.where(weights > 0, weights, 1), 0)
+
+
+def divisor(mean: jax.Array) -> jax.Array:
+    """The expected counts, to divide by: where an FFT leaves rounding for zero they are that of the brightest."""
+    top = jnp.max(mean)
+    floor = jnp.maximum(jnp.finfo(mean.dtype).eps * top, jnp.finfo(mean.dtype).tiny)
+    return jnp.maximum(mean, jnp.where(top > 0, floor, 1))
 
 
 def divergence(b: jax.Array, gap: jax.Array, quotient: jax.Array) -> jax.Array:

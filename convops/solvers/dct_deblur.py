@@ -13,10 +13,11 @@ from ..operators.base import LinearOperator
 from ..operators.elementary import identity
 from ..operators.spectral import symbol
 from . import spectral
-from .checks import data_of, inner, length, reported
+from .checks import data_of, inner, length, reported, scalar
 from .dct_denoiser import along, patch_of, per_coefficient
-from .noise import noise_of
+from .noise import unit_of
 from .patches import dct_matrix
+from .removed import noise_of_blur
 from .seen import seen
 from .shrinkage import THRESHOLD, filtered, thresholded
 from .solution import CONVERGED, NONFINITE, Solution
@@ -53,7 +54,7 @@ def dct_deblur(
     b : array
         Real data of ``A.out_shape``, or flat; finite.
     noise : float, optional
-        Standard deviation of the noise; `noise_level` of the data by default.
+        Standard deviation of the noise; by default seen at frequencies that the blur removes, or `noise_level`.
     patch : int or tuple of int
         Samples of a patch along each axis that A acts on.
     threshold, wiener : float or array
@@ -92,7 +93,7 @@ def dct_deblur(
         raise ValueError("`b` is complex; restore its real and its imaginary part one by one")
     sizes = patch_of(patch, len(basis.axes))
     settings = [per_coefficient(v, n, sizes, b.dtype) for v, n in ((threshold, "threshold"), (wiener, "wiener"))]
-    level = noise_of(noise, b, basis, seen(A), "`noise` is to be estimated")
+    level = noise_of_blur(A, b, seen(A)) if noise is None else scalar(noise, "noise", b.dtype)
     x = restored(A, b, level, *settings, basis=basis, patch=sizes)
     fine = jnp.all(jnp.isfinite(x))
     x = jnp.where(fine, x, 0)
@@ -125,7 +126,8 @@ def restored(A, b, noise, threshold, wiener, *, basis: Transform, patch: tuple[i
     shape = tuple(b.shape[a] for a in axes)
     inside = Transform("fft", tuple(range(len(axes))), shape, True)
     H = inside.kept(_eigenvalues(A, axes, shape, b.dtype))
-    return along(partial(_two_steps, H, inside, patch, noise, threshold, wiener), b, axes)
+    unit = unit_of(b)  # in which the power spectra do not overflow
+    return unit * along(partial(_two_steps, H, inside, patch, noise / unit, threshold, wiener), b / unit, axes)
 
 
 def _eigenvalues(A: LinearOperator, axes: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> jax.Array:

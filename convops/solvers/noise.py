@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from ..operators.arrays import as_inexact
 from ..operators.transforms import axes_of
-from .checks import finite, scalar
+from .checks import finite, overall, scalar
 from .spectral import Transform
 
 NORMAL_QUARTILE = 0.6744897501960817  # median of |x| for x standard normal
@@ -54,8 +54,17 @@ def noise_level(b: Any, axes: Any = None, *, kept: Any = None) -> jax.Array:
         band = (first - second) / jnp.sqrt(jnp.asarray(2, jnp.finfo(band.dtype).dtype))
         good = jnp.logical_and(*_pairs(good, axis))
     parts = (band.real, band.imag) if jnp.iscomplexobj(band) else (band,)
-    squares = [jnp.nan_to_num(jnp.nanmedian(jnp.where(good, jnp.abs(part), jnp.nan))) ** 2 for part in parts]
-    return jnp.sqrt(sum(squares[1:], squares[0])) / NORMAL_QUARTILE
+    middles = [jnp.nan_to_num(jnp.nanmedian(jnp.where(good, jnp.abs(part), jnp.nan))) for part in parts]
+    if len(middles) == 1:
+        return middles[0] / NORMAL_QUARTILE
+    unit = unit_of(jnp.stack(middles))
+    return unit * overall([middle / unit for middle in middles]) / NORMAL_QUARTILE
+
+
+def unit_of(b: jax.Array) -> jax.Array:
+    """The largest modulus, or 1: in units of it squares of the data neither vanish nor overflow."""
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(b)))
+    return jnp.where(largest > 0, largest, 1)
 
 
 def noise_of(noise: Any, b: jax.Array, basis: Any, kept: Any, purpose: str, needed: bool = True) -> jax.Array:

@@ -4,15 +4,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
-from ..operators.algebra import Composition, compose
 from ..operators.base import LinearOperator
 from ..operators.blocks import vstack
-from ..operators.elementary import Diagonal, Mask, identity
+from ..operators.elementary import identity
 from ..operators.unknown_boundary import UnknownBoundary
 from .checks import length
-from .counted import Counted, divergence
+from .counted import Counted, apart, divergence, divisor, over
 from .krylov import System
 from .normal import by_cg
 from .spectral import Transform, coefficients, shared
@@ -53,31 +51,17 @@ class Bare(NamedTuple):
         gap = gap if self.weights is None else jnp.where(self.weights > 0, gap, 0) * self.weights
         y = self.y if self.weights is None else self.y * self.weights
         mean = mean if self.weights is None else mean * self.weights
-        floor = jnp.maximum(jnp.finfo(mean.dtype).eps * jnp.max(mean), jnp.finfo(mean.dtype).tiny)
-        return divergence(y, gap, -gap / jnp.maximum(mean, floor)), length(gap)
+        return divergence(y, gap, -gap / divisor(mean)), length(gap)
 
 
 def bare(model: Counted) -> Bare:
     """Take off what comes last in A and acts datum by datum, so that a periodic blur is seen to be one."""
-    A, b, dark = model.A, model.b, jnp.broadcast_to(model.background, model.b.shape)
-    if isinstance(A, UnknownBoundary):
-        weights = jnp.ones_like(b) if A.keep is None else A.keep.astype(b.dtype)
-        y, dark = (_over(part, weights) for part in (b, dark))
-        widths = [(a, n - a - m, 0) for a, n, m in zip(A.start, A.in_shape, A.out_shape, strict=True)]
-        zero = jnp.zeros((), b.dtype)
-        return Bare(A.blur, *(lax.pad(part, zero, widths) for part in (y, dark, weights)))
-    if isinstance(A, Composition) and isinstance(A.factors[0], Mask | Diagonal):
-        rest = A.factors[1]
-        for factor in A.factors[2:]:
-            rest = compose(rest, factor)
-        last = A.factors[0]
-        weights = last.keep.astype(b.dtype) if isinstance(last, Mask) else jnp.abs(last.values).astype(b.dtype)
-        return Bare(rest, _over(b, weights), _over(dark, weights), weights)
-    return Bare(A, b, model.background, None)
-
-
-def _over(data: jax.Array, weights: jax.Array) -> jax.Array:
-    return jnp.where(weights > 0, data / jnp.where(weights > 0, weights, 1), 0)
+    B, weights = apart(model.A, model.b.dtype)
+    if weights is None and not isinstance(B, UnknownBoundary):
+        return Bare(B, model.b, model.background, None)
+    weights = jnp.ones_like(model.b) if weights is None else weights
+    parts = over(model.b, weights), over(model.background, weights), weights
+    return Bare(B.blur, *map(B.padded, parts)) if isinstance(B, UnknownBoundary) else Bare(B, *parts)
 
 
 class Solver(NamedTuple):

@@ -11,19 +11,18 @@ import numpy as np
 
 from ..operators.base import LinearOperator
 from ..operators.elementary import identity
-from ..operators.unknown_boundary import UnknownBoundary
 from ..operators.window import positive
-from ..operators.windowed import Convolution
 from . import spectral
 from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
 from .dct_deblur import periodic, restored
 from .dct_denoiser import dct_denoiser, patch_of, per_coefficient
 from .denoising_steps import METHODS, RESTARTS, ROUGHER, PlugAndPlay, Restoration
 from .iterate import Run, solve
-from .noise import noise_level, noise_of
+from .noise import noise_level
 from .normal import by_cg, equations
 from .progress import Callbacks
-from .roughness import roughness
+from .removed import noise_of_blur
+from .roughness import blurred_axes, roughness
 from .seen import seen
 from .shrinkage import THRESHOLD
 from .solution import NONFINITE, SCHEDULED, Solution
@@ -80,7 +79,7 @@ def plug_and_play(
         default. The same function again compiles nothing anew; one with parameters that change (or are learnt) is a
         callable pytree, e.g. ``jax.tree_util.Partial(co.dct_denoiser, threshold=t)``.
     noise : float, optional
-        Standard deviation of the noise of b; `noise_level` of the data by default.
+        Standard deviation of the noise of b; by default seen at frequencies that the blur removes, or `noise_level`.
     method : {"hqs", "admm", "fista", "red"}
     weight : float
         Of the prior, in ``hqs``, ``admm`` and ``red``. In ``hqs`` 1/4 by default: no frequency of u then holds more
@@ -148,7 +147,7 @@ def plug_and_play(
     limit = steps * (1 + RESTARTS * bool(safeguard)) if max_steps is None else steps_of(max_steps)
     basis = spectral.shared(A, identity(A.in_shape), b.dtype)
     basis = basis if isinstance(basis, Transform) else None
-    level = noise_of(noise, b, basis, kept, "`noise` is to be estimated")
+    level = noise_of_blur(A, b, kept) if noise is None else scalar(noise, "noise", b.dtype)
     told = scalar(WEIGHT[method] if weight is None else weight, "weight", b.dtype), tolerance(rtol, b.dtype, 1e-5, 1e-8)
     given = [None if v is None else scalar(v, n, b.dtype) for v, n in ((first, "first"), (last, "last"))]
     own = _checked(_default(_axes(A, basis)) if denoiser is None else denoiser, A, b.dtype)
@@ -184,8 +183,7 @@ def _default(axes: tuple[int, ...]) -> Callable[[jax.Array, jax.Array], jax.Arra
 
 def _axes(A: LinearOperator, basis: Transform | None) -> tuple[int, ...]:
     """The axes that the blur acts on, all where that is not known."""
-    blur = A.blur if isinstance(A, UnknownBoundary) else A
-    axes = basis.axes if basis is not None else tuple(sorted(blur.axes)) if isinstance(blur, Convolution) else ()
+    axes = blurred_axes(A) if basis is None else basis.axes
     return axes or tuple(range(len(A.in_shape)))
 
 
@@ -223,7 +221,8 @@ def _problem(A, b, kept, noise, weight, rtol, first, last, denoiser, start, basi
     mean = jnp.sum(b) / count
     off = b - mean if kept is None else jnp.where(kept, b - mean, 0)
     spread = length(off) / jnp.sqrt(jnp.asarray(count, b.dtype)) / norm
-    noise = jnp.maximum(jnp.maximum(noise / norm, LEAST_NOISE * spread), tiny)
+    noise = jnp.maximum(noise / norm, LEAST_NOISE * spread)
+    noise = jnp.where(noise > 0, jnp.maximum(noise, tiny), 1)  # of constant data without noise any will do
     if first is None:
         first = jnp.maximum(STRONGEST[0] * noise, STRONGEST[1 if periodic(A, b) else 2] * spread)
     if last is None:

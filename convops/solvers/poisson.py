@@ -9,11 +9,13 @@ import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
 from ..operators.differences import gradient
-from .checks import inner, reported, scalar, steps_of, tolerance
-from .counted import counted, divergence, start_from, weights_of
+from .checks import inner, length, reported, scalar, steps_of, tolerance
+from .counted import counted, divergence, divisor, over, start_from
 from .iterate import solve
+from .noise import unit_of
 from .photons import expected_deviance, photons_per_unit
 from .progress import Callbacks
+from .roughness import blurred_axes
 from .solution import CONVERGED, FITTED, NONFINITE, RUNNING, Solution
 
 STOPS = (None, "discrepancy")
@@ -33,10 +35,12 @@ class Likelihood(NamedTuple):
     gain: jax.Array | None  # 1 / A^H 1, zero where the data say nothing
     weight: jax.Array
     smooth: jax.Array
+    unit: jax.Array  # of x, and
+    bright: jax.Array  # of b: in these units squares neither vanish nor overflow
     differences: LinearOperator | None  # of the total variation
     weights: jax.Array | None  # of the data, for the stopping rule
     counts: jax.Array
-    threshold: jax.Array  # stop when a step's square length is at most this
+    threshold: jax.Array  # stop when a step's square length, in units of `unit`, is at most this
 
 
 class Estimate(NamedTuple):
@@ -46,7 +50,7 @@ class Estimate(NamedTuple):
     quotient: jax.Array
     divide: jax.Array | None  # 1 - weight div(sensitivity grad x / |grad x|) / sensitivity
     before: jax.Array  # the end of the last step, where this one's extrapolation began
-    change: jax.Array  # of the last step
+    change: jax.Array  # of the last step, in units of the problem's
     energy: jax.Array  # <change, change>
     settled: jax.Array
     objective: jax.Array
@@ -71,10 +75,8 @@ class RichardsonLucy:
     def judged(self, problem: Likelihood, x, before, change, energy, settled, failed) -> Estimate:
         """How a scene fits: one product with A."""
         mean = jnp.maximum(problem.A._matvec(x) + problem.background, 0)
-        # an FFT leaves rounding where the blur is zero: without a floor it would be divided by
-        floor = jnp.maximum(jnp.finfo(mean.dtype).eps * jnp.max(mean), jnp.finfo(mean.dtype).tiny)
         gap = mean - problem.b
-        quotient = -gap / jnp.maximum(mean, floor)
+        quotient = -gap / divisor(mean)
         fit = divergence(problem.b, gap, quotient)
         value, divide = fit, None
         if problem.differences is not None:
@@ -83,7 +85,7 @@ class RichardsonLucy:
         excess = jnp.zeros((), x.dtype)
         if self.stop is not None:
             excess = self.excess(problem, mean, fit)
-        residual = jnp.sqrt(jnp.sum(gap**2))
+        residual = problem.bright * length(gap / problem.bright)
         failed = failed | ~jnp.isfinite(value)
         return Estimate(x, quotient, divide, before, change, energy, settled, value, fit, residual, excess, failed)
 
@@ -92,16 +94,15 @@ class RichardsonLucy:
         if problem.weights is None:
             expected = jnp.sum(expected_deviance(problem.counts * mean))
         else:
-            used = problem.weights > 0
-            plain = jnp.where(used, mean / jnp.where(used, problem.weights, 1), 0)
-            expected = jnp.sum(problem.weights * expected_deviance(problem.counts * plain))
+            counts = problem.counts * over(mean, problem.weights)
+            expected = jnp.sum(problem.weights * expected_deviance(counts))
         return 2 * problem.counts * fit / jnp.where(expected > 0, expected, 1) - 1
 
     def variation(self, problem: Likelihood, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The weighted total variation of x, and what Dey's step divides by."""
         assert problem.differences is not None
         slopes = problem.differences._matvec(x)
-        sizes = jnp.sqrt(jnp.sum(slopes**2, 0) + problem.smooth**2)
+        sizes = problem.unit * jnp.sqrt(jnp.sum((slopes / problem.unit) ** 2, 0) + (problem.smooth / problem.unit) ** 2)
         local = 1.0 if problem.sensitivity is None else problem.sensitivity
         value = problem.weight * jnp.sum(local * (sizes - problem.smooth))
         curvature = problem.differences._rmatvec(slopes * (local / sizes)[None])
@@ -120,7 +121,7 @@ class RichardsonLucy:
 
     def step(self, problem: Likelihood, state: Estimate) -> Estimate:
         after = self.multiplied(problem, state)
-        change = after - state.x
+        change = (after - state.x) / problem.unit
         energy = inner(change, change)
         fine = jnp.isfinite(energy)
         settled = energy <= problem.threshold
@@ -180,9 +181,9 @@ def richardson_lucy(
     mask : array, optional
         Of ``A.out_shape``: False or zero where the data do not count.
     weight : float, optional
-        Of the total variation (Dey et al.): the divisor is then A^H 1 - weight div(A^H 1 grad x / |grad x|), and
-        KL + weight sum(A^H 1 |grad x|) is made smaller; 0.002 to 0.02 is usual. Divisors are kept above a tenth of
-        A^H 1, and |grad x| is rounded off below 1 % of the mean scene. Large weights oscillate.
+        Of the total variation (Dey et al.) along the axes that A blurs: the divisor is then A^H 1 - weight div(A^H 1
+        grad x / |grad x|), and KL + weight sum(A^H 1 |grad x|) is made smaller; 0.002 to 0.02 is usual. Divisors are
+        kept above a tenth of A^H 1, and |grad x| is rounded off below 1 % of the mean scene. Large weights oscillate.
     accelerate : bool
         Extrapolate along the last two steps (Biggs & Andrews), no pixel to less than a tenth: 20 steps then do what 80
         plain ones do.
@@ -260,9 +261,10 @@ def richardson_lucy(
 
 
 @partial(jax.jit, static_argnames=("normalize", "ruled"))
-def _likelihood(A, b, background, kept, x0, weight, counts, rtol, normalize: bool, ruled: bool) -> Likelihood:
+def _likelihood(A, b, background, weights, x0, weight, counts, rtol, normalize: bool, ruled: bool) -> Likelihood:
     """The problem, with what is computed once."""
-    ones = jnp.ones_like(b) if kept is None else jnp.where(kept, jnp.ones_like(b), 0)
+    kept = None if weights is None else weights > 0
+    ones = jnp.ones_like(b) if kept is None else kept.astype(b.dtype)
     sensitivity = jnp.maximum(A._rmatvec(ones), 0).astype(b.dtype)
     # below that the rounding of an FFT, divided by A^H 1, would grow from step to step
     told = sensitivity > jnp.sqrt(jnp.finfo(b.dtype).eps) * jnp.max(sensitivity)
@@ -272,11 +274,11 @@ def _likelihood(A, b, background, kept, x0, weight, counts, rtol, normalize: boo
     seen = jnp.sum(sensitivity)
     level = jnp.where(seen > 0, light / jnp.where(seen > 0, seen, 1), 0)
     level = jnp.where(jnp.isfinite(level), level, 1)
-    weights = weights_of(A) if ruled else None
     if ruled and counts is None:
-        plain = b if weights is None else b / jnp.where(weights > 0, weights, 1)
-        counts = photons_per_unit(plain, kept)
+        axes = blurred_axes(A) if len(A.in_shape) == b.ndim else None
+        counts = photons_per_unit(over(b, weights), kept, axes)
     first = jnp.broadcast_to(level, A.in_shape) if x0 is None else x0
+    unit = unit_of(first)
     return Likelihood(
         A,
         b,
@@ -285,9 +287,11 @@ def _likelihood(A, b, background, kept, x0, weight, counts, rtol, normalize: boo
         sensitivity if normalize else None,
         gain if normalize else None,
         jnp.zeros((), b.dtype) if weight is None else weight,
-        jnp.maximum(SMOOTH * level, jnp.finfo(b.dtype).tiny ** 0.5),
-        None if weight is None else gradient(A.in_shape),
-        None if weights is None else weights.astype(b.dtype),
+        SMOOTH * jnp.where(level > 0, level, unit),
+        unit,
+        unit_of(b),
+        None if weight is None else gradient(A.in_shape, axes=blurred_axes(A)),
+        weights,
         jnp.ones((), b.dtype) if counts is None else counts.astype(b.dtype),
-        rtol**2 * inner(first, first),
+        rtol**2 * inner(first / unit, first / unit),
     )

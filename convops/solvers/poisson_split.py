@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..penalties.base import Penalty, Term
 from ..penalties.constraints import Constraint
-from .checks import between, inner, reported, steps_of, tolerance
+from .balance import Balance
+from .checks import between, inner, reported, root, steps_of, tolerance
 from .counted import counted, start_from
 from .iterate import solve
 from .photon_copies import Bare, Solver, bare, solver
@@ -18,10 +19,7 @@ from .progress import Callbacks
 from .solution import CONVERGED, NONFINITE, RUNNING, Solution
 
 RELAXED = 1.8  # over-relaxation: half as many steps
-EVERY = 5  # steps between two looks at the balance of the residuals
-UNTIL = 300  # steps after which the penalty parameter stays, so that the method converges
-UNEVEN = 2.0  # a ratio of the residuals that calls for another penalty parameter
-LARGEST = 10.0  # factor that it is changed by
+BALANCE = Balance(every=5, until=300, uneven=2.0, most=10.0)
 
 
 class Split(NamedTuple):
@@ -93,7 +91,8 @@ class PoissonAdmm:
         fine = jnp.isfinite(value) & jnp.isfinite(inner(parts[-1], parts[-1]))
         primal, dual = self.gaps(problem, images, parts, state.parts, duals)
         steps = state.steps + 1
-        rho = self.balanced(state.rho, steps, primal, dual)
+        # larger where x and its copies are too far apart, smaller where the copies lag behind
+        rho = state.rho * BALANCE.factor(primal, dual, steps)
         duals = tuple(d * (state.rho / rho) for d in duals)
         new = SplitState(x, tuple(parts), duals, rho, steps, primal, dual, value, residual, ~fine)
         kept = state._replace(failed=jnp.array(True))
@@ -104,21 +103,12 @@ class PoissonAdmm:
         scales = (jnp.ones_like(problem.rho),) + (len(parts) - 1) * (problem.solver.scale,)
 
         def norm(arrays) -> jax.Array:
-            square = sum(s * inner(a, a) for s, a in zip(scales, arrays, strict=True))
-            return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
+            return root(sum((s * inner(a, a) for s, a in zip(scales, arrays, strict=True)), jnp.zeros_like(scales[0])))
 
         apart = norm([image - u for image, u in zip(images, parts, strict=True)])
         moved = norm([u - v for u, v in zip(parts, before, strict=True)])
         size, force = jnp.maximum(norm(images), norm(parts)), norm(duals)
         return _share(apart, size), _share(moved, force)
-
-    def balanced(self, rho: jax.Array, steps: jax.Array, primal: jax.Array, dual: jax.Array) -> jax.Array:
-        """A larger parameter where x and its copies are too far apart, a smaller one where the copies lag behind."""
-        ratio = jnp.sqrt(primal / jnp.where(dual > 0, dual, 1))
-        factor = jnp.clip(ratio, 1 / LARGEST, LARGEST)
-        uneven = (factor > UNEVEN**0.5) | (factor < UNEVEN**-0.5)
-        look = (steps % EVERY == 0) & (steps <= UNTIL) & uneven & (primal > 0) & (dual > 0)
-        return jnp.where(look, rho * jnp.where(look, factor, 1), rho)
 
     def done(self, problem: Split, state: SplitState) -> jax.Array:
         small = jnp.maximum(state.primal, state.dual) <= problem.rtol

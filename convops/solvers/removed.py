@@ -1,8 +1,8 @@
 """The noise level of blurred data, seen where the blur has removed the scene.
 
 At frequencies where |H|^2 |f|^-2, what a blur H leaves of a natural scene, is least, the power of the data is that of
-the noise: exponentially distributed about sigma^2 for white noise, so that its median is sigma^2 log 2. A Hann window
-keeps the edges of the picture from leaking there.
+the noise: exponentially distributed about sigma^2 for white noise, so that its quantile q is -sigma^2 log(1 - q). A
+Hann window keeps the edges of the picture from leaking there.
 """
 
 from functools import partial
@@ -14,9 +14,11 @@ import numpy as np
 from ..operators.base import LinearOperator
 from ..operators.unknown_boundary import UnknownBoundary
 from ..operators.windowed import Convolution
-from .noise import noise_level
+from .checks import root
+from .noise import noise_level, unit_of
 
-SHARE = 0.05  # of the frequencies that are taken
+SHARE = 0.1  # of the frequencies that are taken
+QUANTILE = 0.8  # of their powers: the one that tells the mean of exponentially distributed numbers best
 REACH = 2  # neighbours that the window mixes
 COARSE = 0.05  # of |f|^2, below which the scene is too strong
 FEWEST = 2000  # data for which this is worth trying
@@ -25,6 +27,8 @@ FEWEST = 2000  # data for which this is worth trying
 def noise_of_blur(A: LinearOperator, b: jax.Array, kept: jax.Array | None) -> jax.Array:
     """The lesser of the level at removed frequencies, for a blur of known kernel, and that of the finest details."""
     axes = tuple(a for a in range(b.ndim) if b.shape[a] > 1)
+    if not axes:
+        raise ValueError("`noise` is to be estimated, and one sample tells nothing of its noise: give `noise`")
     blur = A.blur if isinstance(A, UnknownBoundary) else A
     if isinstance(blur, Convolution) and not blur.channels and set(blur.window.step) == {1}:
         axes = tuple(a for a in blur.axes if b.shape[a] > 1) or axes
@@ -36,7 +40,9 @@ def noise_of_blur(A: LinearOperator, b: jax.Array, kept: jax.Array | None) -> ja
 
 @partial(jax.jit, static_argnames="axes")
 def _removed(kernel: jax.Array, b: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    b = jnp.moveaxis(b, axes, tuple(range(-len(axes), 0)))
+    """The level at the frequencies that the kernel removes, of all arrays along the other axes together."""
+    unit = unit_of(b)
+    b = jnp.moveaxis(b / unit, axes, tuple(range(-len(axes), 0)))
     last = tuple(range(-len(axes), 0))
     sizes = tuple(b.shape[a] for a in last)
     window, square = jnp.ones((), jnp.finfo(b.dtype).dtype), jnp.zeros(())
@@ -54,4 +60,4 @@ def _removed(kernel: jax.Array, b: jax.Array, axes: tuple[int, ...]) -> jax.Arra
         seen = jnp.max(jnp.stack([jnp.roll(seen, shift, axis) for shift in range(-REACH, REACH + 1)]), 0)
     order = jnp.argsort(jnp.where(square < COARSE, jnp.inf, seen).ravel())
     chosen = power.reshape(*power.shape[: -len(sizes)], -1)[..., order[: max(int(SHARE * order.size), 1)]]
-    return jnp.sqrt(jnp.median(chosen) / np.log(2))
+    return unit * root(jnp.quantile(chosen, QUANTILE) / -np.log1p(-QUANTILE))

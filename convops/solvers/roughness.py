@@ -20,13 +20,18 @@ def roughness(A: LinearOperator, L: Any) -> LinearOperator:
     if L is None or L == "identity":
         return identity(A.in_shape)
     if isinstance(L, str) and L in NAMED:
-        first = _first(A)
-        boundary = "wrap" if "circulant" in first.tags else "symmetric"
-        return NAMED[L](A.in_shape, boundary, axes=first.axes if isinstance(first, Convolution | Spectral) else None)
+        boundary = "wrap" if "circulant" in _first(A).tags else "symmetric"
+        return NAMED[L](A.in_shape, boundary, axes=blurred_axes(A))
     if isinstance(L, LinearOperator) and L.in_shape == A.in_shape:
         return L
     names = ", ".join(map(repr, NAMED))
     raise ValueError(f"`L` must be an operator on {A.in_shape}, what A acts on, or one of {names}; got {L!r}")
+
+
+def blurred_axes(A: LinearOperator) -> tuple[int, ...] | None:
+    """The axes of x that the blur acts on, None where that is not known."""
+    first = _first(A)
+    return tuple(sorted(first.axes)) if isinstance(first, Convolution | Spectral) else None
 
 
 def _first(A: LinearOperator) -> LinearOperator:

@@ -25,10 +25,10 @@ def filtered(x: jax.Array, pilot: jax.Array, deviation: Any, wiener: Any, patch:
 
 def _cost(deviation: jax.Array) -> jax.Array:
     """The noise that each coefficient brings along, in units of their mean."""
-    variance = deviation**2
-    mean = jnp.mean(variance)
-    some = mean > 0
-    return jnp.where(some, variance / jnp.where(some, mean, 1), 1)
+    largest = jnp.max(deviation)  # whose square may be beyond what a float holds
+    some = largest > 0
+    variance = (deviation / jnp.where(some, largest, 1)) ** 2
+    return jnp.where(some, variance / jnp.where(some, jnp.mean(variance), 1), 1)
 
 
 def _above(settings: Any, c: jax.Array) -> tuple[jax.Array, jax.Array]:

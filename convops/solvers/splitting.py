@@ -82,11 +82,9 @@ def split_of(A: LinearOperator, b: jax.Array, penalty: Penalty, x0: jax.Array, *
 
 def _seen(A: UnknownBoundary, b: jax.Array) -> Term:
     """The misfit of a blur with unknown surroundings, as a term of the periodic blur of the scene."""
-    widths = [(a, n - a - m, 0) for a, n, m in zip(A.start, A.in_shape, A.out_shape, strict=True)]
     real = jnp.finfo(b.dtype).dtype
     weights = A.weighted(jnp.ones(A.out_shape, real)).astype(real)
-    keep = jax.lax.pad(weights, jnp.zeros((), real), widths)
-    return Term(A.blur, Misfit(keep=keep, data=jax.lax.pad(b, jnp.zeros((), b.dtype), widths)))
+    return Term(A.blur, Misfit(keep=A.padded(weights), data=A.padded(b)))
 
 
 def _parameter(function: Penalty, b: jax.Array) -> jax.Array:
