@@ -92,8 +92,9 @@ class Number(Tracer):
         )
 
     def __mul__(self, other):
-        plain = self._like(other) or (isinstance(other, Number) and described((), other.dtype, False) is self.aval)
-        return Number(self._trace, np.asarray(self.value * other.value)) if plain else super().__mul__(other)
+        if self._like(other) or (isinstance(other, Number) and described((), other.dtype, False) is self.aval):
+            return Number(self._trace, np.asarray(self.value * other.value))
+        return super().__mul__(other)
 
     def astype(self, dtype, **options):
         same = np.dtype(dtype) == self.dtype and not self.weak_type
@@ -122,10 +123,9 @@ class Numbers(Trace):
             with set_current_trace(self):
                 return primitive.impl.__wrapped__(*tracers, **params)
         outputs = primitive.bind(*values, **params)  # within `bind` JAX computes
-        found = [
-            Number(self, np.asarray(y), y.weak_type) for y in (outputs if primitive.multiple_results else [outputs])
-        ]
-        return found if primitive.multiple_results else found[0]
+        if primitive.multiple_results:
+            return [Number(self, np.asarray(y), y.weak_type) for y in outputs]
+        return Number(self, np.asarray(outputs), outputs.weak_type)
 
     def process_custom_jvp_call(self, primitive, fun, jvp, tracers, **_):
         with set_current_trace(self):
