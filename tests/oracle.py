@@ -84,7 +84,7 @@ def each(value, count):
 
 def kron(matrices):
     """The Kronecker product of several matrices: what acts on a C-order vec."""
-    return reduce(np.kron, matrices, np.ones((1, 1), dtype=np.int64))
+    return reduce(np.kron, matrices) if matrices else np.ones((1, 1), dtype=np.int64)
 
 
 def axis_options(ndim, mode, boundary, origin, stride, dilation):
@@ -97,8 +97,9 @@ def tap_matrices(kernel_shape, shape, axes, options, correlate):
     """Yield every tap's index and its matrix on the whole signal; axes without a kernel are carried along."""
     axes = range(len(shape) - len(kernel_shape), len(shape)) if axes is None else each(axes, 1)
     placed = {axis % len(shape): k for k, axis in enumerate(axes)}
+    carried = [None if axis in placed else np.eye(size, dtype=np.int64) for axis, size in enumerate(shape)]
     for index in itertools.product(*map(range, kernel_shape)):
-        factors = [np.eye(size, dtype=np.int64) for size in shape]
+        factors = list(carried)
         for axis, k in placed.items():
             factors[axis] = tap_matrix(index[k], shape[axis], kernel_shape[k], *options[k], correlate)
         yield index, kron(factors)

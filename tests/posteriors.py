@@ -89,7 +89,7 @@ def noisy(A, truth, seed):
 
 def check_gradient(value, point):
     """Against a central difference along one direction an argument."""
-    gradients = jax.grad(value, argnums=range(len(point)))(*point)
+    gradients = jax.jit(jax.grad(value, argnums=range(len(point))))(*point)
     for i, gradient in enumerate(gradients):
         move = np.random.default_rng(i).standard_normal(np.shape(point[i]))
         ends = [value(*(p + s * 1e-5 * move if j == i else p for j, p in enumerate(point))) for s in (1, -1)]

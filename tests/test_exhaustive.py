@@ -8,8 +8,8 @@ are executed one by one (`interpreting`). Compiled programs are compared in the 
 """
 
 import itertools
+from typing import NamedTuple
 
-import jax
 import numpy as np
 import oracle
 import pytest
@@ -58,6 +58,22 @@ def problem(kind, size, kernel, options, method, rng):
     return lambda k: getattr(co, kind)(k, size, method=method, **options), matrix, kernel
 
 
+class Case(NamedTuple):
+    """What was computed, put into words only if it is wrong."""
+
+    product: str
+    vector: np.ndarray
+    kind: str
+    size: int
+    argument: np.ndarray
+    method: str
+    options: dict
+
+    def __str__(self):
+        built = f"co.{self.kind}, {self.size} samples, {self.argument!r}, method={self.method!r}, **{self.options}"
+        return f"{built}, {self.product}({self.vector!r})"
+
+
 def check(kind, size, kernel, options, method, rng, is_complex):
     """One operator on one vector and its adjoint on another; what it is built from is a constant or traced."""
     build, matrix, argument = problem(kind, size, kernel, options, method, rng)
@@ -68,17 +84,10 @@ def check(kind, size, kernel, options, method, rng, is_complex):
         return operator.matvec(x), operator.rmatvec(y)
 
     forward, adjoint = interpreted(products, *((x, y, argument) if rng.integers(2) else (x, y)))
-    context = f"co.{kind}, {size} samples, {argument!r}, method={method!r}, **{options}"
+    case = (kind, size, argument, method, options)
     scale = np.sum(np.abs(argument)) * LARGEST
-    assert_same(forward, matrix @ x, method, f"{context}, matvec({x!r})", scale=scale)
-    assert_same(adjoint, matrix.conj().T @ y, method, f"{context}, rmatvec({y!r})", scale=scale)
-
-
-@pytest.fixture(autouse=True)
-def forget():
-    """Drop the traces of a test's programs: thousands of them, never met again."""
-    yield
-    jax.clear_caches()
+    assert_same(forward, matrix @ x, method, Case("matvec", x, *case), scale=scale)
+    assert_same(adjoint, matrix.conj().T @ y, method, Case("rmatvec", y, *case), scale=scale)
 
 
 def one_of(rng, length, mode, boundary):
@@ -89,12 +98,11 @@ def one_of(rng, length, mode, boundary):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("is_complex", [False, True], ids=["real", "complex"])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("length", LENGTHS)
-def test_every_configuration(size, length, method):
-    """Every one by both engines, one of them in real and the other in complex numbers, in turn."""
+def test_every_configuration(size, length, is_complex, method):
     rng = np.random.default_rng([size, length])
-    is_complex = (size + length + METHODS.index(method)) % 2 == 1
     for options in configurations(length):
         check("convolution", size, kernel_of(rng, length, is_complex), options, method, rng, is_complex)
 

@@ -188,6 +188,15 @@ def test_edges_of_the_stopping_tests():
         co.fista(A, b, penalty=co.TGV(0.1))
 
 
+def test_default_options_under_jit():
+    A, b = problem()
+    for solve in (co.fista, co.pogm, co.admm, co.pdhg):
+        whole = jax.jit(lambda w, solve=solve: solve(A, b, penalty=w * co.L1(1.0), max_steps=3).x)
+        np.testing.assert_allclose(
+            whole(0.05), solve(A, b, penalty=co.L1(0.05), max_steps=3).x, atol=1e-10 if X64 else 1e-4
+        )
+
+
 def test_loops_derivatives_and_batches():
     A, b = problem()
     penalty = co.TotalVariation(0.02, boundary="wrap")

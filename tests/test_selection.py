@@ -156,7 +156,7 @@ def test_a_chosen_weight_has_derivatives(rule):
     directions = [
         np.random.default_rng(i).standard_normal(a.shape) * s for i, (a, s) in enumerate([(PSF, 0.1), (b, 1)])
     ]
-    slopes = jax.grad(chosen, (0, 1))(jnp.asarray(PSF), jnp.asarray(b))
+    slopes = jax.jit(jax.grad(chosen, (0, 1)))(jnp.asarray(PSF), jnp.asarray(b))
     for i in range(2):
         moved = [
             [a + s * scale * d if j == i else a for j, (a, d) in enumerate(zip((PSF, b), directions, strict=True))]

@@ -65,7 +65,7 @@ def scalar(value: Any, name: str, dtype: Any) -> jax.Array:
 def between(value: Any, name: str, dtype: Any, limit: float, told: str) -> jax.Array:
     """Return a number above 0 and below a limit as an array of the real dtype."""
     number = scalar(value, name, dtype)
-    if not traced(value) and not 0 < float(number) < limit:
+    if not traced(value) and not 0 < float(value) < limit:
         raise ValueError(f"`{name}` is {value}; give a number above 0 and {told}")
     return number
 

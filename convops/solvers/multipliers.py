@@ -6,15 +6,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ..operators.arrays import ratio
 from ..operators.base import LinearOperator
+from .balance import Balance
 from .checks import length, overall, root
 from .krylov import System
 from .normal import by_cg
 from .solution import CONVERGED, NONFINITE, RUNNING
 from .splitting import Spectrum, Split, kept_if, misfit, size_of, value_of
 
-EVERY, UNTIL = 5, 300  # steps between two looks at the balance, and the last of them: what goes on for ever may not end
-UNBALANCED, FACTOR = 2.0, 8.0  # the ratio of residuals that is let be, and the most that a parameter is changed by
+BALANCE = Balance(every=5, until=300, uneven=2.0, most=8.0)
 INNER_STEPS, INNER_RTOL = 20, 1e-2  # conjugate gradients for the change of x, where no transform is known
 
 
@@ -136,19 +137,8 @@ class Admm:
 
 def _balanced(rho, primal, sizes, dual, forces, steps) -> tuple[jax.Array, ...]:
     """Change a parameter where one residual, by its size, is far from the other (Wohlberg, arXiv:1704.06209)."""
-    found = []
-    for r, p, size, d, force in zip(rho, primal, sizes, dual, forces, strict=True):
-        least = jnp.finfo(r.dtype).tiny
-        ratio = jnp.sqrt((p * jnp.maximum(force, least)) / jnp.maximum(d * size, least))
-        fine = jnp.isfinite(ratio) & (ratio > 0) & (size > 0) & (force > 0)
-        due = (
-            fine
-            & (steps % EVERY == 0)
-            & (steps <= UNTIL)
-            & (jnp.abs(jnp.log(jnp.where(fine, ratio, 1))) > jnp.log(UNBALANCED) / 2)
-        )
-        found.append(jnp.where(due, r * jnp.clip(jnp.where(fine, ratio, 1), 1 / FACTOR, FACTOR), r))
-    return tuple(found)
+    parts = zip(rho, primal, sizes, dual, forces, strict=True)
+    return tuple(r * BALANCE.factor(ratio(p, size), ratio(d, force), steps) for r, p, size, d, force in parts)
 
 
 def least(

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..penalties.analysis import norm_bound
 from ..penalties.base import Penalty
+from .balance import Balance
 from .checks import between, length, overall, root, steps_of, tolerance
 from .composite import Composite, data_given, feasible, outcome
 from .iterate import solve
@@ -17,8 +18,7 @@ from .solution import CONVERGED, NONFINITE, RUNNING, Solution
 from .splitting import Spectrum, Split, force_of, kept_if, misfit, size_of, spectrum_of, split_of, value_of
 
 SAFE = 0.99  # of tau sum_i sigma_i norm(K_i)^2 = 1
-EVERY, UNTIL = 10, 500  # steps between two looks at the balance, and the last of them
-UNBALANCED, FACTOR = 1.5, 2.0  # the ratio of residuals that is let be, and the most that the steps are changed by
+BALANCE = Balance(every=10, until=500, uneven=1.5, most=2.0)
 
 
 class SaddlePoint(NamedTuple):
@@ -53,7 +53,7 @@ class PdhgState(NamedTuple):
 class Pdhg:
     """x <- prox of the misfit at x - tau K^H y, y_i <- prox of f_i^* at y_i + sigma_i K_i (2 x - x_before)."""
 
-    balance: bool
+    balance: bool  # longer steps for what lags behind (Goldstein et al., arXiv:1305.0546), for a while
 
     def init(self, problem: SaddlePoint) -> PdhgState:
         split = problem.split
@@ -100,7 +100,7 @@ class Pdhg:
         primal_size = size_of(overall([length(part) for part in backs]), problem.force)
         dual, dual_size = overall(parts), jnp.maximum(overall(sizes), jnp.finfo(primal.dtype).tiny)
         steps = state.steps + 1
-        scale = _balanced(state.scale, primal / primal_size, dual / dual_size, steps) if self.balance else state.scale
+        factor = BALANCE.factor(dual / dual_size, primal / primal_size, steps) if self.balance else 1
         residual = misfit(split, images) if residual is None else residual
         old = state.x, state.images, state.duals, state.back
         x, moved, duals, back = jax.tree.map(lambda new, old: old + relax * (new - old), (x, images, duals, back), old)
@@ -109,7 +109,7 @@ class Pdhg:
             images=moved,
             duals=duals,
             back=back,
-            scale=scale,
+            scale=state.scale * factor,
             steps=steps,
             primal=primal,
             dual=dual,
@@ -144,14 +144,6 @@ def _misfit_prox(problem: SaddlePoint, v: jax.Array, tau: jax.Array) -> tuple[ja
     coefficients = (spectrum.basis.forward(v) + tau * spectrum.data.rhs) / (1 + tau * spectrum.data.square)
     residual = root(spectrum.residual_square(coefficients))
     return spectrum.basis.backward(coefficients).astype(v.dtype), residual
-
-
-def _balanced(scale: jax.Array, primal: jax.Array, dual: jax.Array, steps: jax.Array) -> jax.Array:
-    """Longer steps for what lags behind (Goldstein, Li, Yuan, Esser and Baraniuk, arXiv:1305.0546), for a while."""
-    fine = (primal > 0) & (dual > 0) & jnp.isfinite(primal) & jnp.isfinite(dual)
-    ratio = jnp.sqrt(jnp.where(fine, dual, 1) / jnp.where(fine, primal, 1))
-    due = (steps % EVERY == 0) & (steps <= UNTIL) & (jnp.abs(jnp.log(ratio)) > jnp.log(UNBALANCED) / 2)
-    return jnp.where(due, scale * jnp.clip(ratio, 1 / FACTOR, FACTOR), scale)
 
 
 def pdhg(

@@ -1,0 +1,63 @@
+"""Warm starts of proxes, and their derivatives, against differences."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import convops as co
+
+X64 = jnp.zeros(()).dtype == "float64"
+SHAPE = (4, 5)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+def test_warm_start_goes_on(rng):
+    x = rng.standard_normal((12, 13))
+    tv = co.TotalVariation(0.5)
+    wanted = tv.prox(x)
+    dual, errors = tv.dual_start(x), []
+    for _ in range(5):
+        u, dual = tv.warm_prox(x, 1.0, dual, steps=10)
+        errors.append(float(jnp.linalg.norm(u - wanted)))
+    assert errors[-1] < errors[0] / 5
+    u, _ = tv.warm_prox(x + 1e-3, 1.1, dual, 10)
+    cold, _ = tv.warm_prox(x + 1e-3, 1.1, tv.dual_start(x), 10)
+    wanted = tv.prox(x + 1e-3, 1.1)
+    assert jnp.linalg.norm(u - wanted) < jnp.linalg.norm(cold - wanted) / 3
+    assert co.L1().dual_start(x) == ()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [co.L1, lambda w: co.Huber(w, delta=0.3), co.HyperLaplacian, co.GroupL1, lambda w: co.Quadratic("gradient", w)],
+    ids=["L1", "Huber", "power", "group", "quadratic"],
+)
+def test_derivative_of_the_prox_in_the_weight(rng, make):
+    x = rng.standard_normal(SHAPE)
+    f = lambda w: jnp.sum(jnp.sin(make(w).prox(x, 0.6)))  # noqa: E731
+    h = 1e-5 if X64 else 1e-2
+    np.testing.assert_allclose(jax.grad(f)(0.31), (f(0.31 + h) - f(0.31 - h)) / (2 * h), rtol=1e-5 if X64 else 5e-2)
+
+
+def test_derivative_through_warm_steps(rng):
+    x = rng.standard_normal((4, 5))
+    tv = co.TotalVariation(0.3) + co.NonNegative()
+    f = lambda w, x: jnp.sum((w * tv).warm_prox(x, 0.6, tv.dual_start(x), 20)[0] ** 2)  # noqa: E731
+    h = 1e-6 if X64 else 1e-2
+    slope = jax.grad(f)(1.0, x)
+    np.testing.assert_allclose(slope, (f(1 + h, x) - f(1 - h, x)) / (2 * h), rtol=1e-4 if X64 else 5e-2)
+    assert np.isfinite(jax.grad(f, 1)(1.0, np.zeros(SHAPE))).all()  # at a constant image too
+
+
+def test_weights_under_vmap_are_a_loop(rng):
+    x, weights = rng.standard_normal(SHAPE), np.array([0.1, 0.4, 0.9])
+    both = jax.vmap(lambda w: co.TotalVariation(w).prox(x))(weights)
+    for u, w in zip(both, weights, strict=True):
+        np.testing.assert_allclose(u, co.TotalVariation(w).prox(x), atol=1e-5)
+    values = jax.vmap(lambda p: p(x))(co.L1(weights))
+    np.testing.assert_allclose(values, weights * abs(x).sum(), rtol=1e-5)
