@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..operators.arrays import ratio
+from ..operators.arrays import positive_ratio
 from ..operators.base import LinearOperator
 from .balance import Balance
 from .checks import length, overall, root
@@ -138,7 +138,9 @@ class Admm:
 def _balanced(rho, primal, sizes, dual, forces, steps) -> tuple[jax.Array, ...]:
     """Change a parameter where one residual, by its size, is far from the other (Wohlberg, arXiv:1704.06209)."""
     parts = zip(rho, primal, sizes, dual, forces, strict=True)
-    return tuple(r * BALANCE.factor(ratio(p, size), ratio(d, force), steps) for r, p, size, d, force in parts)
+    return tuple(
+        r * BALANCE.factor(positive_ratio(p, size), positive_ratio(d, force), steps) for r, p, size, d, force in parts
+    )
 
 
 def least(
