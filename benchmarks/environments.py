@@ -23,7 +23,7 @@ JAX = importlib.metadata.version("jax")
 
 INSTALLS: dict[str, tuple[tuple[str, ...], ...]] = {
     # SCICO pins an older jax, but its operators run on ours: one jax for both, or the comparison is of two compilers.
-    "scico": ((f"jax=={JAX}", f"jaxlib=={JAX}", "scipy", "flax"), ("--no-deps", "scico==0.0.7")),
+    "scico": ((f"jax=={JAX}", f"jaxlib=={JAX}", "scipy", "flax", "imageio"), ("--no-deps", "scico==0.0.7")),
     # torch comes first and by its version, lest the CUDA build comes with it; by_deepinverse says why no torchvision.
     "deepinverse": (
         ("torch==2.13.0", "numpy", "scipy"),

@@ -108,7 +108,8 @@ def pogm(
     """Minimise 1/2 norm(A x - b)^2 + penalty(x) by the proximal optimised gradient method.
 
     Its guarantee is half that of `fista` at the same cost a step (Taylor, Hendrickx & Glineur, SIAM J. Optim. 27 (2017)
-    1283); restart as in Kim & Fessler, J. Optim. Theory Appl. 178 (2018) 240.
+    1283); restart as in Kim & Fessler, J. Optim. Theory Appl. 178 (2018) 240. From zeros its first steps overshoot the
+    mean of a bright scene, and make up for it slowly: give ``x0=b`` where x is a photograph.
 
     Parameters
     ----------
