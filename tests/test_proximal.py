@@ -197,6 +197,7 @@ def test_default_options_under_jit():
         )
 
 
+@pytest.mark.slow
 def test_loops_derivatives_and_batches():
     A, b = problem()
     penalty = co.TotalVariation(0.02, boundary="wrap")

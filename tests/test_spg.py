@@ -28,7 +28,10 @@ def problem(boundary="reflect"):
     return A, np.asarray(A @ scene) + 0.05 * np.random.default_rng(1).standard_normal(SHAPE)
 
 
-@pytest.mark.parametrize("name", PENALTIES)
+QUICK = ("box", "sparse and sign")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in PENALTIES])
 def test_the_least_objective(name):
     """No feasible point near it is better: that of FISTA, and the objective is what x is worth."""
     A, b = problem()
@@ -83,6 +86,7 @@ def test_a_step_that_is_too_long_is_shortened():
     np.testing.assert_allclose(sol.objective, co.spg(A, b, penalty=co.NonNegative(), rtol=RTOL).objective, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_complex_flat_and_without_a_norm():
     A = co.convolution(KERNEL * np.exp(1j * np.arange(3)), SHAPE, boundary="wrap")
     b = np.random.default_rng(2).standard_normal((*SHAPE, 2)) @ [1, 1j]
@@ -95,6 +99,7 @@ def test_complex_flat_and_without_a_norm():
     np.testing.assert_allclose(co.spg(unknown, b, penalty=co.L1(0.5), rtol=RTOL).objective, sol.objective, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_batches_traces_and_the_end():
     A, b = problem()
     traces = []

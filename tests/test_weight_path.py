@@ -37,7 +37,9 @@ def signs(b):
     return np.asarray(jax.random.rademacher(jax.random.key(0), b.shape, b.dtype), np.float64).ravel()
 
 
-@pytest.mark.parametrize("rule", ["whiteness", "discrepancy", "sure", "gcv"])
+@pytest.mark.parametrize(
+    "rule", ["sure", *(pytest.param(rule, marks=pytest.mark.slow) for rule in ("whiteness", "discrepancy", "gcv"))]
+)
 def test_values_of_a_quadratic_penalty(rule):
     A, b = problem()
     sol = co.weight_path(solved(A), A, b, WEIGHTS, rule=rule, noise=NOISE if rule in ("discrepancy", "sure") else None)
@@ -82,6 +84,7 @@ def test_the_residual_is_as_long_as_the_noise():
     np.testing.assert_allclose(sol.residual_norm, NOISE * np.sqrt(b.size), rtol=0.05)
 
 
+@pytest.mark.slow
 def test_masked_data_do_not_count():
     mask = np.random.default_rng(3).uniform(size=SHAPE) > 0.1
     A = co.unknown_boundary(KERNEL, SHAPE, mask=mask)
