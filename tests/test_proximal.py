@@ -140,6 +140,7 @@ def test_half_quadratic_steps_are_those_of_matrices():
     np.testing.assert_allclose(np.asarray(sol.x).ravel(), x, atol=1e-9 if X64 else 2e-3)
 
 
+@pytest.mark.slow
 def test_smooth_penalties_by_gradient_descent():
     A, b = problem("symmetric")
     for penalty in (co.Quadratic(co.gradient(SHAPE), 0.1), co.Huber(0.05, delta=0.1, transform="gradient")):
@@ -188,13 +189,14 @@ def test_edges_of_the_stopping_tests():
         co.fista(A, b, penalty=co.TGV(0.1))
 
 
-def test_default_options_under_jit():
+@pytest.mark.parametrize(
+    "solve", [co.admm, *(pytest.param(f, marks=pytest.mark.slow) for f in (co.fista, co.pogm, co.pdhg))]
+)
+def test_default_options_under_jit(solve):
     A, b = problem()
-    for solve in (co.fista, co.pogm, co.admm, co.pdhg):
-        whole = jax.jit(lambda w, solve=solve: solve(A, b, penalty=w * co.L1(1.0), max_steps=3).x)
-        np.testing.assert_allclose(
-            whole(0.05), solve(A, b, penalty=co.L1(0.05), max_steps=3).x, atol=1e-10 if X64 else 1e-4
-        )
+    whole = jax.jit(lambda w: solve(A, b, penalty=w * co.L1(1.0), max_steps=3).x)
+    wanted = solve(A, b, penalty=co.L1(0.05), max_steps=3).x
+    np.testing.assert_allclose(whole(0.05), wanted, atol=1e-10 if X64 else 1e-4)
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ def test_tikhonov_of_other_operators(name, A, L):
     assert (int(sol.num_steps) == 0) == (name not in ("mixed", "full", "masked"))
 
 
-@pytest.mark.parametrize("boundary", ["wrap", "symmetric"])
+@pytest.mark.parametrize("boundary", ["wrap", pytest.param("symmetric", marks=pytest.mark.slow)])
 def test_tikhonov_differentiates(boundary):
     """In kernel, data and weight: reverse against central differences, forward against reverse, and twice."""
     _, b = problem(boundary)
