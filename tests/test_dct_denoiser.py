@@ -278,6 +278,7 @@ def test_any_unit_in_single_precision(unit):
     assert np.isfinite(co.dct_denoiser(b, 1e30)).all()
 
 
+@pytest.mark.slow
 def test_two_steps_of_odd_data():
     A = co.convolution(KERNEL, (12, 15), boundary="wrap")
     for b, noise in ((np.zeros((12, 15)), 0.0), (np.zeros((12, 15)), 1.0), (np.full((12, 15), 4.0), 0.0)):

@@ -72,7 +72,7 @@ def test_iterates_are_those_of_the_projected_problem(name, operator, reorthogona
 def test_a_given_weight_is_damped_lsqr():
     blur = co.convolution(KERNEL, (41, 30), boundary="wrap")
     b = np.asarray(blur @ np.cumsum(np.random.default_rng(7).standard_normal((41, 30)), 1))
-    k = 40
+    k = 60
     sol = co.hybrid_lsqr(blur, b, weight=0.05, max_steps=k, rtol=0.0)
     wanted = co.lsqr(blur, b, damp=np.sqrt(0.05), max_steps=k, rtol=0.0).x
     assert relative(sol.x, wanted) <= (1e-12 if X64 else 1e-5)

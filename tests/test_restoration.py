@@ -218,6 +218,7 @@ def test_it_is_refused_under_jit():
         jax.jit(lambda image: co.deblur(image, np.ones((3, 3)) / 9).x)(np.ones((20, 20)))
 
 
+@pytest.mark.slow
 def test_precision():
     sol = co.deblur(PHOTOGRAPH[:40, :50].astype(np.float32), np.ones((3, 3)) / 9)
     assert sol.x.dtype == np.float32

@@ -127,5 +127,7 @@ def test_refusals():
         co.total_variation(A, b, weight="sure", callback=print)
     with pytest.raises(ValueError, match="`rule` is 'best'"):
         co.total_variation(A, b, weight="best")
-    with pytest.raises(ValueError, match="`weights` is traced"):
+    with pytest.raises(ValueError, match="the path is run step by step"):
+        jax.jit(lambda b: co.total_variation(A, b, weight="gcv").x)(b)
+    with pytest.raises(ValueError, match="the path is run step by step"):
         jax.jit(lambda w: co.weight_path(solved(A), A, b, w).x)(WEIGHTS)

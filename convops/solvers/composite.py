@@ -11,7 +11,7 @@ from ..penalties.constraints import Constraint
 from .checks import data_of, inner, length, reported, scalar, start_of, tolerance
 from .iterate import Run
 from .seen import seen
-from .solution import CONVERGED, NONFINITE, Solution
+from .solution import CONVERGED, NONFINITE, RUNNING, Solution
 
 BACKTRACKING = "backtracking"
 
@@ -30,6 +30,14 @@ class Composite(NamedTuple):
     def objective(self, x: jax.Array, r: jax.Array) -> jax.Array:
         """1/2 norm(r)^2 + penalty(x), with r = A x - b."""
         return inner(r, r) / 2 + self.penalty._value(x)
+
+
+class Proximal:
+    """What the methods for it have in common."""
+
+    def done(self, problem: Composite, state: Any) -> jax.Array:
+        small = state.optimality <= problem.threshold
+        return jnp.where(state.failed, NONFINITE, jnp.where(small, CONVERGED, RUNNING))
 
 
 class Best(NamedTuple):

@@ -10,10 +10,10 @@ from ..operators.base import LinearOperator
 from ..operators.window import positive
 from ..penalties.base import Penalty
 from .checks import inner, length, steps_of
-from .composite import Best, Composite, composite_of, outcome
+from .composite import Best, Composite, Proximal, composite_of, outcome
 from .iterate import solve
 from .progress import Callbacks
-from .solution import CONVERGED, NONFINITE, RUNNING, Solution
+from .solution import Solution
 
 SHORTENED = 0.7  # the step, at each try of the search
 SHORTEST = 1e-12  # the factor at which a search gives up
@@ -35,7 +35,7 @@ class FistaState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Fista:
+class Fista(Proximal):
     """x <- prox(y - s A^H (A y - b)), y <- x + momentum; A y comes from A x by linearity."""
 
     accelerate: bool
@@ -99,10 +99,6 @@ class Fista:
             best=state.best.or_better(x, value),
             failed=~jnp.all(jnp.isfinite(r)),
         )
-
-    def done(self, problem: Composite, state: FistaState) -> jax.Array:
-        small = state.optimality <= problem.threshold
-        return jnp.where(state.failed, NONFINITE, jnp.where(small, CONVERGED, RUNNING))
 
     def report(self, problem: Composite, state: FistaState) -> dict[str, jax.Array]:
         del problem

@@ -10,10 +10,10 @@ from ..operators.base import LinearOperator
 from ..operators.window import positive
 from ..penalties.base import Penalty
 from .checks import inner, length, steps_of
-from .composite import BACKTRACKING, Best, Composite, composite_of, outcome
+from .composite import BACKTRACKING, Best, Composite, Proximal, composite_of, outcome
 from .iterate import solve
 from .progress import Callbacks
-from .solution import CONVERGED, NONFINITE, RUNNING, Solution
+from .solution import Solution
 
 
 class PogmState(NamedTuple):
@@ -31,7 +31,7 @@ class PogmState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pogm:
+class Pogm(Proximal):
     """POGM with restart (Kim and Fessler 2018, algorithm POGM')."""
 
     restart: bool
@@ -79,10 +79,6 @@ class Pogm:
             best=state.best.or_better(x, value),
             failed=~jnp.all(jnp.isfinite(r)),
         )
-
-    def done(self, problem: Composite, state: PogmState) -> jax.Array:
-        small = state.optimality <= problem.threshold
-        return jnp.where(state.failed, NONFINITE, jnp.where(small, CONVERGED, RUNNING))
 
     def report(self, problem: Composite, state: PogmState) -> dict[str, jax.Array]:
         del problem

@@ -11,10 +11,10 @@ from ..penalties.base import Penalty
 from ..penalties.constraints import Constraint
 from ..penalties.sums import Sum
 from .checks import inner, length, steps_of
-from .composite import Best, Composite, composite_of, feasible, outcome
+from .composite import Best, Composite, Proximal, composite_of, feasible, outcome
 from .iterate import solve
 from .progress import Callbacks
-from .solution import CONVERGED, NONFINITE, RUNNING, Solution
+from .solution import Solution
 
 REMEMBERED = 10  # objectives, the largest of which a step may come near to
 ENOUGH = 1e-4  # of the decrease that the slope promises
@@ -35,27 +35,25 @@ class SpgState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Spg:
+class Spg(Proximal):
     """x <- x + fraction (prox(x - step gradient) - x), the step from the last change of x and of the gradient."""
 
-    smooth: tuple[int, ...]  # which of the penalty's parts have gradients
-    rough: tuple[int, ...]  # which have a prox, and a value: all others but the constraints
-    proxes: tuple[int, ...]
+    def extra(self, problem: Composite, x: jax.Array) -> jax.Array:
+        """What the penalties without a gradient are worth; the constraints are fulfilled."""
+        parts = (part for part in _rough(problem.penalty) if not isinstance(part, Constraint))
+        return sum((part._value(x) for part in parts), jnp.zeros_like(problem.step))
 
-    def value(self, problem: Composite, x: jax.Array, r: jax.Array, which: tuple[int, ...]) -> jax.Array:
-        """1/2 norm(r)^2 and some of the penalties."""
-        parts = [problem.penalty.parts[i]._value(x) for i in which]
-        return sum(parts, inner(r, r) / 2)
+    def value(self, problem: Composite, x: jax.Array, r: jax.Array) -> jax.Array:
+        smooth = sum((part._value(x) for part in _smooth(problem.penalty)), inner(r, r) / 2)
+        return smooth + self.extra(problem, x)
 
     def gradient(self, problem: Composite, x: jax.Array, r: jax.Array) -> jax.Array:
-        slope = problem.A._rmatvec(r)
-        for i in self.smooth:
-            slope = slope + jnp.conj(jax.grad(problem.penalty.parts[i]._value)(x))
-        return slope
+        slopes = (jnp.conj(jax.grad(part._value)(x)) for part in _smooth(problem.penalty))
+        return sum(slopes, problem.A._rmatvec(r))
 
     def prox(self, problem: Composite, x: jax.Array, step: jax.Array) -> jax.Array:
-        chosen = [problem.penalty.parts[i] for i in self.proxes]
-        return Sum(tuple(chosen))._prox(x, step) if chosen else x
+        rough = _rough(problem.penalty)
+        return Sum(rough)._prox(x, step) if rough else x
 
     def optimality(self, problem: Composite, x: jax.Array, slope: jax.Array) -> jax.Array:
         """The gradient's norm, as far as the prox does not undo it."""
@@ -64,7 +62,7 @@ class Spg:
     def init(self, problem: Composite) -> SpgState:
         x = feasible(problem.penalty, problem.x0)
         r = problem.A._matvec(x) - problem.b
-        slope, value = self.gradient(problem, x, r), self.value(problem, x, r, self.smooth + self.rough)
+        slope, value = self.gradient(problem, x, r), self.value(problem, x, r)
         recent = jnp.broadcast_to(value, (REMEMBERED,))
         optimality = self.optimality(problem, x, slope)
         failed = ~jnp.isfinite(value)
@@ -74,16 +72,14 @@ class Spg:
         """Fraction, x, A x - b and objective: down from 1 until it is well below the largest of the last."""
         d = target - state.x
         bent = problem.A._matvec(d)
-        still = jnp.zeros_like(state.r)
-        rough = self.value(problem, target, still, self.rough) - self.value(problem, state.x, still, self.rough)
-        promised = inner(state.slope, d) + rough
+        promised = inner(state.slope, d) + self.extra(problem, target) - self.extra(problem, state.x)
         top = jnp.max(state.recent)
         slack = 10 * jnp.finfo(top.dtype).eps * jnp.abs(top)
 
         def tried(fraction: jax.Array) -> tuple[jax.Array, ...]:
             x = jnp.where(fraction == 1, target, state.x + fraction * d)
             r = state.r + fraction * bent
-            return fraction, x, r, self.value(problem, x, r, self.smooth + self.rough)
+            return fraction, x, r, self.value(problem, x, r)
 
         def too_long(tried: tuple[jax.Array, ...]) -> jax.Array:
             fraction, _, _, value = tried
@@ -108,10 +104,6 @@ class Spg:
             failed=~jnp.isfinite(value),
         )
 
-    def done(self, problem: Composite, state: SpgState) -> jax.Array:
-        small = state.optimality <= problem.threshold
-        return jnp.where(state.failed, NONFINITE, jnp.where(small, CONVERGED, RUNNING))
-
     def report(self, problem: Composite, state: SpgState) -> dict[str, jax.Array]:
         del problem
         return {
@@ -120,6 +112,16 @@ class Spg:
             "gradient_norm": state.optimality,
             "step": state.step,
         }
+
+
+def _smooth(penalty: Penalty) -> tuple[Penalty, ...]:
+    """The parts with a gradient."""
+    return tuple(part for part in penalty.parts if part.smooth)
+
+
+def _rough(penalty: Penalty) -> tuple[Penalty, ...]:
+    """The parts with a prox in closed form instead."""
+    return tuple(part for part in penalty.parts if not part.smooth)
 
 
 def _spectral(ss: jax.Array, sy: jax.Array, first: jax.Array) -> jax.Array:
@@ -202,13 +204,10 @@ def spg(
         raise ValueError(f"`step` is {step!r}; give a positive number: the search shortens it")
     if loop == "scan":
         raise ValueError("spg searches along its directions, through which loop='scan' has no derivative: use fista")
-    parts = list(enumerate(problem.penalty.parts))
-    smooth = tuple(i for i, part in parts if part.smooth)
-    proxes = tuple(i for i, part in parts if not part.smooth)
-    if not all(part.convex for _, part in parts) or (proxes and not Sum(tuple(parts[i][1] for i in proxes)).exact):
+    rough = _rough(problem.penalty)
+    if not penalty.convex or (rough and not Sum(rough).exact):
         raise ValueError(
             f"`penalty` is {penalty!r}, without a convex prox in closed form: fista, admm and pdhg take it"
         )
-    rough = tuple(i for i in proxes if not isinstance(parts[i][1], Constraint))
-    run = solve(Spg(smooth, rough, proxes), problem, steps_of(max_steps), loop, callback, checkpoint)
+    run = solve(Spg(), problem, steps_of(max_steps), loop, callback, checkpoint)
     return outcome(problem, run, run.state.best.x, flat)

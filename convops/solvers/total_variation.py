@@ -136,7 +136,7 @@ def total_variation(
     Raises
     ------
     ValueError
-        As `admm`, and for a negative weight or noise level.
+        As `admm`, and for a negative weight or noise level, or an unknown rule.
 
     References
     ----------
@@ -156,6 +156,7 @@ def total_variation(
         (channel_axis,) = normal_axes(channel_axis, 1, len(A.in_shape))
     channels = 1 if channel_axis is None else A.in_shape[channel_axis]
     if weight is None or isinstance(weight, str):
+        noise = noise_of_blur(A, b, seen(A)) if noise is None else noise
         chosen = total_variation_weight(A, b, noise, channels=channels)
         if isinstance(weight, str):
             if callback is not None or checkpoint is not None:

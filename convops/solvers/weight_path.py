@@ -85,6 +85,10 @@ def weight_path(
     if rule not in RULES:
         raise ValueError(f"`rule` is {rule!r}; accepted are {', '.join(map(repr, RULES))}")
     b, flat = data_of(A, b)
+    if any(map(traced, (weights, b, *A._inexact_leaves()))):
+        raise ValueError(
+            "`A`, `b` or `weights` is traced; the path is run step by step: outside of jax.jit and jax.vmap"
+        )
     path = _path(weights, b.dtype)
     kept = seen(A)
     keep = jnp.ones(b.shape, bool) if kept is None else kept
@@ -97,23 +101,22 @@ def weight_path(
         count = jnp.sum(keep)
         return sol, criterion(rule, jnp.where(keep, b - image, 0), count - fitted, count, sigma)
 
-    sols: list[Solution] = []
-    values = []
+    found: list[tuple[jax.Array, jax.Array]] = []  # x and the rule's value, from the largest weight down
     for weight in path[::-1]:
-        sol, value = looked(weight, sols[-1].x if sols else None)
-        values.append(value)
-        sols.append(sol)
-    heights = jnp.stack(values[::-1])
+        sol, value = looked(weight, found[-1][0] if found else None)
+        found.append((sol.x, value))
+    heights = jnp.stack([value for _, value in found[::-1]])
     best, at_edge = lowest(heights)
-    sol, weight = sols[::-1][int(best)], path[best]
+    x, weight = found[::-1][int(best)][0], path[best]
     if not at_edge:
         u, v = jnp.log(path)[best - 1 : best + 2], heights[best - 1 : best + 2]
         for _ in range(REFINEMENTS):
             tried = vertex(u, v)
-            sol, value = looked(jnp.exp(tried), sol.x)
+            sol, value = looked(jnp.exp(tried), x)
+            x = sol.x
             u, v = bracket(u, v, tried, value)
         weight = jnp.exp(u[1])
-    sol = solve(b, weight, sol.x)
+    sol = solve(b, weight, x)
     white = whiteness(b - A.matvec(sol.x), keep)
     x = sol.x.reshape(-1) if flat else sol.x
     return replace(sol, x=x, weight=weight, selection=Selection(path, heights, at_edge, white))
@@ -121,8 +124,6 @@ def weight_path(
 
 def _path(weights: Any, dtype: Any) -> jax.Array:
     """The weights, rising."""
-    if traced(weights):
-        raise ValueError("`weights` is traced; the path is run step by step: give numbers")
     numbers = np.unique(np.asarray(as_numbers(weights, "weights"), np.float64))
     if numbers.size < FEWEST or not (np.isfinite(numbers).all() and numbers[0] > 0):
         raise ValueError(
