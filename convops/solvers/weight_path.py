@@ -86,9 +86,7 @@ def weight_path(
         raise ValueError(f"`rule` is {rule!r}; accepted are {', '.join(map(repr, RULES))}")
     b, flat = data_of(A, b)
     if any(map(traced, (weights, b, *A._inexact_leaves()))):
-        raise ValueError(
-            "`A`, `b` or `weights` is traced; the path is run step by step: outside of jax.jit and jax.vmap"
-        )
+        raise ValueError("`A`, `b` or `weights` is traced; the path is run step by step, outside of jax.jit")
     path = _path(weights, b.dtype)
     kept = seen(A)
     keep = jnp.ones(b.shape, bool) if kept is None else kept
