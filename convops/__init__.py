@@ -87,6 +87,7 @@ from .solvers.spg import spg as spg
 from .solvers.tikhonov import tikhonov as tikhonov
 from .solvers.total_variation import total_variation as total_variation
 from .solvers.total_variation import total_variation_weight as total_variation_weight
+from .solvers.tsvd import tsvd as tsvd
 from .solvers.weight_path import weight_path as weight_path
 from .solvers.wiener import wiener as wiener
 

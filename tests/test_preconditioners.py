@@ -56,6 +56,34 @@ def test_dct_is_the_mirrored_mean():
     co.testing.check_operator(P)
 
 
+def test_kronecker_is_the_nearest_product():
+    """The products are the rank-one matrices of blocks rearranged (Van Loan & Pitsianis 1993)."""
+    m, n = shape = (7, 9)
+    kernel = KERNEL * np.exp(0.2j * np.arange(3))
+    A = co.convolution(kernel, shape)
+    M = np.asarray(A.as_matrix()).astype(complex)
+    u, s, v = np.linalg.svd(M.reshape(m, n, m, n).transpose(0, 2, 1, 3).reshape(m * m, n * n))
+    C = np.kron((s[0] * u[:, 0]).reshape(m, m), v[0].reshape(n, n))
+    P = co.preconditioner(A, damp=0.5, kind="kronecker")
+    wanted = np.linalg.inv(C.conj().T @ C + 0.25 * np.eye(63))
+    np.testing.assert_allclose(P.as_matrix(), wanted, atol=ATOL)
+    co.testing.check_operator(P)
+
+
+@pytest.mark.parametrize("boundary", ["zero", "reflect", "antireflect", ("edge", "wrap")])
+def test_kronecker_is_the_inverse_for_separable_kernels(boundary):
+    A = co.convolution(np.outer([1.0, 4.0, 2.0], [3.0, 1.0]), (8, 7), boundary=boundary)
+    M = np.asarray(A.as_matrix(), np.float64)
+    P = co.preconditioner(A, damp=0.5, kind="kronecker")
+    np.testing.assert_allclose(P.as_matrix(), np.linalg.inv(M.T @ M + 0.25 * np.eye(56)), atol=ATOL)
+    b = np.random.default_rng(0).standard_normal((8, 7))
+    assert int(co.cgls(A, b, damp=0.5, preconditioner=P, rtol=1e-8 if X64 else 1e-4).num_steps) == 1
+    along_one = co.convolution([1.0, 4.0, 2.0], (3, 8), axes=1, boundary="reflect")
+    P = co.preconditioner(along_one, damp=0.5, kind="kronecker")
+    M = np.asarray(along_one.as_matrix(), np.float64)
+    np.testing.assert_allclose(P.as_matrix(), np.linalg.inv(M.T @ M + 0.25 * np.eye(24)), atol=ATOL)
+
+
 def test_it_saves_steps_and_changes_nothing():
     scene = np.cumsum(np.random.default_rng(1).standard_normal((60, 53)), 0)
     blur = co.convolution(co.psf.gaussian(1.5), scene.shape)
@@ -128,8 +156,14 @@ def test_auto_looks_at_the_symmetry():
         (co.convolution(np.ones(3), 5, stride=2), {}, "give a convolution of mode 'same'"),
         (co.convolution(np.ones(3), 5), {"kind": "best"}, "`kind` is 'best'"),
         (co.convolution(np.ones(3), 5), {"damp": -1.0}, "`damp` is -1.0"),
+        (co.convolution(np.ones(3), 5), {"damp": -1.0, "kind": "kronecker"}, "`damp` is -1.0"),
     ],
 )
 def test_refusals(A, options, message):
     with pytest.raises(ValueError, match=message):
         co.preconditioner(A, **options)
+
+
+def test_a_traced_kernel_is_near_to_nothing_known():
+    with pytest.raises(ValueError, match="traced kernel"):
+        jax.jit(lambda k: co.preconditioner(co.convolution(k, 5), kind="kronecker") @ np.ones(5))(np.ones(3))

@@ -34,6 +34,23 @@ def test_tikhonov_equals_the_dense_solution(boundary, complex_kernel, regularise
     assert relative(sol.objective, 0.5 * float(sol.residual_norm) ** 2 + 0.5 * WEIGHT * rough) < 1e-4
 
 
+@pytest.mark.parametrize("boundary", ["wrap", "symmetric"])
+def test_powers_of_the_laplacian(boundary):
+    """A fractional L shares the transform."""
+    psf = PSF if boundary == "wrap" else np.outer([1, 3, 1.0], [2, 5, 2.0]) / 45
+    A = co.convolution(psf, SHAPE, boundary=boundary)
+    b = np.random.default_rng(1).standard_normal(SHAPE)
+    values, vectors = np.linalg.eigh(-np.asarray(co.laplacian(SHAPE, boundary).as_matrix(), np.float64))
+    squared = vectors @ np.diag(np.maximum(values, 0) ** 1.4) @ vectors.T
+    M = np.asarray(A.as_matrix(), np.float64)
+    wanted = np.linalg.solve(M.T @ M + WEIGHT * squared, M.T @ b.ravel())
+    L = co.diagonalized(-co.laplacian(SHAPE, boundary)).power(0.7)
+    sol = co.tikhonov(A, b, L=L, weight=WEIGHT)
+    assert int(sol.num_steps) == 0
+    assert relative(sol.x, wanted) < (1e-11 if X64 else 1e-5)
+    assert np.isfinite(float(co.tikhonov(A, b, L=L).weight))
+
+
 @pytest.mark.parametrize(
     ("name", "A", "L"),
     [

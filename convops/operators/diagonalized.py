@@ -138,7 +138,10 @@ class Spectral(LinearOperator):
             found = symbol(other, self.transform)
             if found is None or not found.axes <= set(self.axes):
                 return None
-            values, kept = found.values, frozenset({"circulant"})
+            if any(found.values.shape[a] > 1 for a in set(self.axes) - found.axes):
+                return None  # it varies along an axis that the transform mixes
+            varies = any(n > 1 for a, n in enumerate(found.values.shape) if a not in self.axes)
+            values, kept = found.values, frozenset() if varies else frozenset({"circulant"})
             if all(getattr(leaf, "weak_type", False) for leaf in other._inexact_leaves()):  # no arrays of its own
                 values = transforms.precise(values, self.spectrum.dtype)
         whole = function(self.eigenvalues, values)

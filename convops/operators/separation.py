@@ -199,24 +199,29 @@ def separated(A: LinearOperator) -> LinearOperator:
             "`A` has a traced kernel, of which nobody can see the rank: separate it outside jit, vmap and grad, or "
             "build co.kronecker() of convolutions along each axis"
         )
-    lines = dict(zip(A.axes, rank_one(np.asarray(A.kernel)), strict=True))
-    parts = [_line(A, lines[a], a) if a in lines else identity(n) for a, n in enumerate(A.in_shape)]
+    return product_of(A, rank_one(np.asarray(A.kernel)))
+
+
+def product_of(A: Convolution, lines: list[np.ndarray]) -> LinearOperator:
+    """The Kronecker product of convolutions like A, with a kernel for each of its axes."""
+    found = dict(zip(A.axes, lines, strict=True))
+    parts = [_line(A, found[a], a) if a in found else identity(n) for a, n in enumerate(A.in_shape)]
     return reduce(lambda head, tail: kronecker(head, tail), parts)
 
 
-def rank_one(kernel: np.ndarray) -> list[np.ndarray]:
-    """Vectors, one an axis, whose outer product is the kernel to rounding; refused where there are none."""
+def rank_one(kernel: np.ndarray, tolerance: float | None = None) -> list[np.ndarray]:
+    """Vectors, one an axis, whose outer product is the kernel up to a tolerance: by default rounding, else refused."""
     dtype = kernel.dtype
-    unit = float(jnp.finfo(dtype).eps)
+    limit = 8 * float(jnp.finfo(dtype).eps) if tolerance is None else tolerance
     rest = kernel.astype(np.complex128 if jnp.iscomplexobj(kernel) else np.float64)
     lines = []
     for axis in range(kernel.ndim - 1):
         u, s, v = np.linalg.svd(rest.reshape(kernel.shape[axis], -1), full_matrices=False)
         tail = float(np.sqrt(np.sum(s[1:] ** 2)))
-        if tail > 8 * unit * s[0]:
+        if tail > limit * s[0]:
             raise ValueError(
                 f"`A` has a kernel that is not a product of one vector an axis: the best one is off by "
-                f"{tail / s[0]:.3g} of it, beyond rounding ({8 * unit:.3g}); give a kernel of rank one"
+                f"{tail / s[0]:.3g} of it, beyond rounding ({limit:.3g}); give a kernel of rank one"
             )
         lines.append((u[:, 0] * np.sqrt(s[0])).astype(dtype))
         rest = v[0] * np.sqrt(s[0])

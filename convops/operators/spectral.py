@@ -1,6 +1,7 @@
 """Eigenvalues of operators that are diagonal under the FFT (periodic ones) or the DCT-II (symmetric ones)."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -11,7 +12,8 @@ from . import cosine, transforms
 from .adjoint import Adjoint
 from .algebra import Composition, Scaled, Sum
 from .base import LinearOperator
-from .blocks import Kronecker, VerticalStack
+from .batching import Batched
+from .blocks import BlockDiagonal, Kronecker, VerticalStack
 from .diagonalized import Spectral, stored
 from .differences import Difference
 from .elementary import Identity
@@ -20,10 +22,17 @@ from .windowed import Convolution
 
 
 class Symbol(NamedTuple):
-    """Eigenvalues over the full grid of the transform along `axes`, with length-1 axes elsewhere."""
+    """Eigenvalues over the full grid of the transform along `axes`; length 1 along others where they do not vary."""
 
     values: jax.Array
     axes: frozenset[int]
+
+
+def joint_axes(parts: Sequence[Symbol]) -> frozenset[int] | None:
+    """The axes of a transform that diagonalises all parts; None where one varies along an axis that another mixes."""
+    axes = frozenset().union(*(part.axes for part in parts))
+    clash = any(part.values.shape[axis] > 1 for part in parts for axis in axes - part.axes)
+    return None if clash else axes
 
 
 def symbol(op: LinearOperator, transform: str = "fft") -> Symbol | None:
@@ -31,7 +40,7 @@ def symbol(op: LinearOperator, transform: str = "fft") -> Symbol | None:
     match op:
         case Identity():
             return Symbol(jnp.ones((1,) * len(op.in_shape), jnp.float32), frozenset())
-        case Spectral() if op.transform == transform and op.constant:
+        case Spectral() if op.transform == transform:
             return Symbol(op.eigenvalues, frozenset(op.axes))
         case Convolution() if not op.channels:
             return _placed(op.kernel, op.window, op.axes, len(op.in_shape), transform)
@@ -48,6 +57,10 @@ def symbol(op: LinearOperator, transform: str = "fft") -> Symbol | None:
             return _joined(op.terms, sum, transform)
         case Kronecker():
             return _kronecker(op, transform)
+        case BlockDiagonal():
+            return _stacked(op, op.blocks, transform)
+        case Batched():
+            return _stacked(op, op._examples(), transform)
     return None
 
 
@@ -58,8 +71,8 @@ def gram_symbol(op: LinearOperator, transform: str = "fft") -> Symbol | None:
         if any(part is None for part in parts):
             return None
         known = [part for part in parts if part is not None]
-        axes = frozenset().union(*(part.axes for part in known))
-        return Symbol(sum(part.values for part in known), axes)  # type: ignore[arg-type]
+        axes = joint_axes(known)
+        return None if axes is None else Symbol(sum(part.values for part in known), axes)  # type: ignore[arg-type]
     if "unitary" in op.tags:
         return Symbol(jnp.ones((1,) * len(op.in_shape), jnp.float32), frozenset())
     if isinstance(op, Scaled):
@@ -117,12 +130,13 @@ def diagonalized(A: LinearOperator) -> Spectral:
         found = symbol(A, transform)
         if found is not None:
             axes = tuple(sorted(found.axes)) or tuple(range(len(A.in_shape)))
-            sizes = tuple(n if a in axes else 1 for a, n in enumerate(A.in_shape))
+            sizes = tuple(n if a in axes else found.values.shape[a] for a, n in enumerate(A.in_shape))
             values = jnp.broadcast_to(transforms.precise(found.values, A.dtype), sizes)
             real = not jnp.issubdtype(A.dtype, jnp.complexfloating)
             if "selfadjoint" in A.tags:
                 values = jnp.real(values)
-            facts = A.tags & {"psd"} | ({"circulant"} if transform == "fft" else set())
+            constant = all(a in axes or n == 1 for a, n in enumerate(sizes))
+            facts = A.tags & {"psd"} | ({"circulant"} if transform == "fft" and constant else set())
             return stored(values, A.in_shape, transform, axes, real, facts)
     raise ValueError(
         f"`A` is {A!r}, which neither the FFT nor the DCT-II is known to diagonalise: with stride 1 the FFT takes the "
@@ -139,9 +153,10 @@ def _mapped(function, op: LinearOperator, transform: str) -> Symbol | None:
 def _joined(ops: tuple[LinearOperator, ...], function, transform: str) -> Symbol | None:
     parts = [symbol(op, transform) for op in ops]
     known = [part for part in parts if part is not None]
-    if len(known) < len(parts):
+    axes = joint_axes(known)
+    if len(known) < len(parts) or axes is None:
         return None
-    return Symbol(function([part.values for part in known]), frozenset().union(*(part.axes for part in known)))
+    return Symbol(function([part.values for part in known]), axes)
 
 
 def _is_first(op: Difference) -> bool:
@@ -157,6 +172,19 @@ def _kronecker(op: Kronecker, transform: str) -> Symbol | None:
     head = left.values.reshape(left.values.shape + (1,) * right.values.ndim)
     tail = right.values.reshape((1,) * split + right.values.shape)
     return Symbol(head * tail, left.axes | {a + split for a in right.axes})
+
+
+def _stacked(op: LinearOperator, blocks: Sequence[LinearOperator], transform: str) -> Symbol | None:
+    """Eigenvalues of blocks of one shape, side by side along the first axis."""
+    if op.in_shape != (len(blocks), *blocks[0].in_shape):
+        return None
+    parts = [symbol(block, transform) for block in blocks]
+    known = [part for part in parts if part is not None]
+    axes = joint_axes(known)
+    if len(known) < len(parts) or axes is None:
+        return None
+    values = jnp.stack(jnp.broadcast_arrays(*(part.values for part in known)))
+    return Symbol(values, frozenset(a + 1 for a in axes))
 
 
 def _placed(kernel: jax.Array, window: Window, axes: tuple[int, ...], ndim: int, transform: str) -> Symbol | None:

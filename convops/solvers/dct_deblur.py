@@ -125,20 +125,14 @@ def restored(A, b, noise, threshold, wiener, *, basis: Transform, patch: tuple[i
     axes = basis.axes
     shape = tuple(b.shape[a] for a in axes)
     inside = Transform("fft", tuple(range(len(axes))), shape, True)
-    H = inside.kept(_eigenvalues(A, axes, shape, b.dtype))
-    unit = unit_of(b)  # in which the power spectra do not overflow
-    return unit * along(partial(_two_steps, H, inside, patch, noise / unit, threshold, wiener), b / unit, axes)
-
-
-def _eigenvalues(A: LinearOperator, axes: tuple[int, ...], shape: tuple[int, ...], dtype: Any) -> jax.Array:
-    """The eigenvalues of A on the grid of the axes that it acts on."""
     found = symbol(A)
     assert found is not None
-    sizes = [n if a in axes else 1 for a, n in enumerate(A.in_shape)]
-    return transforms.precise(jnp.broadcast_to(found.values, sizes), dtype).reshape(shape)
+    H = basis.kept(transforms.precise(found.values, b.dtype))
+    unit = unit_of(b)  # in which the power spectra do not overflow
+    return unit * along(partial(_two_steps, inside, patch, noise / unit, threshold, wiener), axes, b / unit, H)
 
 
-def _two_steps(H, basis: Transform, patch: tuple[int, ...], noise, threshold, wiener, b: jax.Array) -> jax.Array:
+def _two_steps(basis: Transform, patch: tuple[int, ...], noise, threshold, wiener, b, H) -> jax.Array:
     B, square = basis.forward(b), jnp.abs(H) ** 2
     largest = jnp.max(square)
     least = jnp.finfo(square.dtype).eps * largest  # keeps the inverses finite where there is no noise

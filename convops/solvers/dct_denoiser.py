@@ -111,17 +111,18 @@ def _denoised(x: jax.Array, settings: Any, axes: tuple[int, ...], patch: tuple[i
         pilot = thresholded(x, deviation, threshold, softness, patch, boundary)
         return filtered(x, pilot, deviation, wiener, patch, boundary)
 
-    return along(one, x, axes)
+    return along(one, axes, x)
 
 
-def along(function: Any, x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    """A function of arrays with the given axes, mapped over the others."""
-    front = tuple(a for a in range(x.ndim) if a not in axes)
+def along(function: Any, axes: tuple[int, ...], *arrays: jax.Array) -> jax.Array:
+    """A function of arrays with the given axes, mapped over the others, along which the arrays have one length or 1."""
+    front = tuple(a for a in range(arrays[0].ndim) if a not in axes)
     if not front:
-        return function(x)
-    moved = x.transpose((*front, *axes))
-    lead = moved.shape[: len(front)]
-    done = jax.lax.map(function, moved.reshape(-1, *moved.shape[len(front) :]))
+        return function(*arrays)
+    moved = [x.transpose((*front, *axes)) for x in arrays]
+    lead = jnp.broadcast_shapes(*(x.shape[: len(front)] for x in moved))
+    parts = [jnp.broadcast_to(x, lead + x.shape[len(front) :]).reshape(-1, *x.shape[len(front) :]) for x in moved]
+    done = jax.lax.map(lambda part: function(*part), tuple(parts))
     return done.reshape(*lead, *done.shape[1:]).transpose(np.argsort((*front, *axes)))
 
 

@@ -12,8 +12,8 @@ from .hybrid_method import RULES, Hybrid, HybridKrylov
 from .iterate import Run, solve
 from .krylov_basis import combined
 from .least_squares import LeastSquares
-from .noise import noise_of
 from .progress import Callbacks
+from .removed import noise_of
 from .seen import seen
 from .solution import CONVERGED, NONFINITE, RULED, Solution
 
@@ -51,7 +51,8 @@ def hybrid_lsqr(
         Generalised cross-validation of the projected problem, which oversmooths; weighted, so that it does not (the
         default); the weight at which norm(A x - b) is 1.01 times what the noise makes it; or a number.
     noise : float, optional
-        Standard deviation of the noise, for ``discrepancy``; `noise_level` of the data by default.
+        Standard deviation of the noise, for ``discrepancy``; by default seen where the blur removes the scene, or
+        `noise_level`.
     x0 : array, optional
         Where the iterates begin and what x is drawn to; zeros by default.
     truth : array, optional
@@ -168,7 +169,7 @@ def _solved(
     real = jnp.finfo(b.dtype).dtype
     count = jnp.asarray(b.size if kept is None else jnp.sum(kept), real)
     zero = jnp.zeros((), real)
-    level = noise_of(noise, b, None, kept, f"`weight` is {rule!r}", needed=rule == "discrepancy")
+    level = noise_of(noise, A, b, None, kept, f"`weight` is {rule!r}", needed=rule == "discrepancy")
     known = None if truth is None else start_of(A, truth, b.dtype, "truth")
     problem = Hybrid(
         LeastSquares(A, b, start_of(A, x0, b.dtype), zero, zero, zero, truth=known),

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 
 from ..operators.arrays import as_inexact
 from ..operators.transforms import axes_of
-from .checks import finite, overall, scalar
-from .spectral import Transform
+from .checks import finite, overall
 
 NORMAL_QUARTILE = 0.6744897501960817  # median of |x| for x standard normal
 
@@ -65,26 +64,6 @@ def unit_of(b: jax.Array) -> jax.Array:
     """The largest modulus, or 1: in units of it squares of the data neither vanish nor overflow."""
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(b)))
     return jnp.where(largest > 0, largest, 1)
-
-
-def noise_of(noise: Any, b: jax.Array, basis: Any, kept: Any, purpose: str, needed: bool = True) -> jax.Array:
-    """The noise level given, or estimated along the axes that are transformed (all of them where none is known to be).
-
-    `purpose` begins the sentence that is raised where one sample is all there is. Where nothing needs the level it is
-    checked all the same, and zero.
-    """
-    given = None if noise is None else scalar(noise, "noise", b.dtype)
-    if not needed:
-        return jnp.zeros((), jnp.finfo(b.dtype).dtype)
-    if given is not None:
-        return given
-    axes = range(b.ndim)
-    if isinstance(basis, Transform):
-        axes = [a + b.ndim - len(basis.shape) for a in basis.axes]
-    axes = tuple(a for a in axes if b.shape[a] > 1)
-    if not axes:
-        raise ValueError(f"{purpose} and one sample tells nothing of its noise: give `noise`")
-    return noise_level(b, axes, kept=kept)
 
 
 def _pairs(x: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:

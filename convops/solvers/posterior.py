@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..operators.window import positive
 from .checks import data_of, dtype_of, scalar, steps_of, tolerance
-from .noise import noise_of
 from .perturbing import draws, mean_square, precision_of, typed
 from .pixels import pixel_variance
+from .removed import noise_of
 from .roughness import roughness
 from .seen import seen
 from .tikhonov import tikhonov
@@ -52,8 +52,8 @@ def posterior_samples(
         As in `tikhonov`: `weight` is a number or a rule, the gradient and ``gcv`` where neither `L` nor `weight` is
         given. The weight a rule chooses is taken as it is: its own uncertainty is left out.
     noise : float, optional
-        Standard deviation of the noise; `noise_level` of the data by default. Where the data, A or L are complex the
-        noise is circular, noise^2 being the mean of |n|^2.
+        Standard deviation of the noise; by default seen where the blur removes the scene, or `noise_level`. Where
+        the data, A or L are complex the noise is circular, noise^2 being the mean of |n|^2.
     rtol : float, optional
         Of the conjugate gradients for each draw, 1e-6 in single and 1e-10 in double precision unless given. What
         `max_steps` cuts short is returned as it is.
@@ -91,7 +91,7 @@ def posterior_samples(
     model = precision_of(A, L, jnp.asarray(sol.weight, jnp.finfo(dtype).dtype), dtype)
     kept = seen(A)
     data = data if kept is None else jnp.where(kept, data, 0)
-    level = noise_of(noise, data, model.basis, kept, "`noise` is not given")
+    level = noise_of(noise, A, data, model.basis, kept, "`noise` is not given")
     rtol = tolerance(rtol, dtype, 1e-6, 1e-10)
     apart = draws(model, key, count, dtype, rtol, steps_of(max_steps))
     return sol.x[None] + level * apart.reshape(count, *sol.x.shape)

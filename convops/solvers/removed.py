@@ -6,6 +6,7 @@ Hann window keeps the edges of the picture from leaking there.
 """
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +15,9 @@ import numpy as np
 from ..operators.base import LinearOperator
 from ..operators.unknown_boundary import UnknownBoundary
 from ..operators.windowed import Convolution
-from .checks import root
+from .checks import root, scalar
 from .noise import noise_level, unit_of
+from .spectral import Transform
 
 SHARE = 0.1  # of the frequencies that are taken
 QUANTILE = 0.8  # of their powers: the one that tells the mean of exponentially distributed numbers best
@@ -24,9 +26,12 @@ COARSE = 0.05  # of |f|^2, below which the scene is too strong
 FEWEST = 2000  # data for which this is worth trying
 
 
-def noise_of_blur(A: LinearOperator, b: jax.Array, kept: jax.Array | None) -> jax.Array:
-    """The lesser of the level at removed frequencies, for a blur of known kernel, and that of the finest details."""
-    axes = tuple(a for a in range(b.ndim) if b.shape[a] > 1)
+def noise_of_blur(A: LinearOperator, b: jax.Array, kept: Any, axes: tuple[int, ...] | None = None) -> jax.Array:
+    """The lesser of the level at removed frequencies, for a blur of known kernel, and that of the finest details.
+
+    Details are looked at along the axes given, by default all, or those of a blur of known kernel.
+    """
+    axes = tuple(a for a in range(b.ndim) if b.shape[a] > 1) if axes is None else axes
     if not axes:
         raise ValueError("`noise` is to be estimated, and one sample tells nothing of its noise: give `noise`")
     blur = A.blur if isinstance(A, UnknownBoundary) else A
@@ -36,6 +41,28 @@ def noise_of_blur(A: LinearOperator, b: jax.Array, kept: jax.Array | None) -> ja
         if kept is None and fits and int(np.prod([b.shape[a] for a in blur.axes])) >= FEWEST:
             return jnp.minimum(noise_level(b, axes), _removed(blur.kernel, b, blur.axes))
     return noise_level(b, axes, kept=kept)
+
+
+def noise_of(
+    noise: Any, A: LinearOperator, b: jax.Array, basis: Any, kept: Any, purpose: str, needed: bool = True
+) -> jax.Array:
+    """The noise level given, or `noise_of_blur` along the axes that are transformed (all where none is known to be).
+
+    `purpose` begins the sentence that is raised where one sample is all there is. Where nothing needs the level it is
+    checked all the same, and zero.
+    """
+    given = None if noise is None else scalar(noise, "noise", b.dtype)
+    if not needed:
+        return jnp.zeros((), jnp.finfo(b.dtype).dtype)
+    if given is not None:
+        return given
+    axes = range(b.ndim)
+    if isinstance(basis, Transform):
+        axes = [a + b.ndim - len(basis.shape) for a in basis.axes]
+    axes = tuple(a for a in axes if b.shape[a] > 1)
+    if not axes:
+        raise ValueError(f"{purpose} and one sample tells nothing of its noise: give `noise`")
+    return noise_of_blur(A, b, kept, axes)
 
 
 @partial(jax.jit, static_argnames="axes")
@@ -54,7 +81,7 @@ def _removed(kernel: jax.Array, b: jax.Array, axes: tuple[int, ...]) -> jax.Arra
     wide = jnp.broadcast_to(window, b.shape)
     mean = jnp.sum(wide * b, last, keepdims=True) / jnp.sum(window)
     power = jnp.abs(jnp.fft.fftn(wide * (b - mean), axes=last)) ** 2 / jnp.sum(window**2)
-    H = jnp.abs(jnp.fft.fftn(kernel.astype(b.dtype), sizes)) ** 2
+    H = jnp.abs(jnp.fft.fftn(kernel.astype(jnp.result_type(kernel, window)), sizes)) ** 2
     seen = H / jnp.maximum(square, 1e-12)
     for axis in range(len(sizes)):
         seen = jnp.max(jnp.stack([jnp.roll(seen, shift, axis) for shift in range(-REACH, REACH + 1)]), 0)

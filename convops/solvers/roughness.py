@@ -3,9 +3,10 @@
 from typing import Any
 
 from ..operators.adjoint import Adjoint, Conjugate
-from ..operators.algebra import Composition, Scaled
+from ..operators.algebra import Composition, Scaled, Sum
 from ..operators.base import LinearOperator
-from ..operators.blocks import VerticalStack
+from ..operators.batching import Batched
+from ..operators.blocks import BlockDiagonal, VerticalStack
 from ..operators.diagonalized import Spectral
 from ..operators.differences import gradient, laplacian
 from ..operators.elementary import identity
@@ -20,7 +21,9 @@ def roughness(A: LinearOperator, L: Any) -> LinearOperator:
     if L is None or L == "identity":
         return identity(A.in_shape)
     if isinstance(L, str) and L in NAMED:
-        boundary = "wrap" if "circulant" in _first(A).tags else "symmetric"
+        first, _ = _first(A)
+        periodic = "circulant" in first.tags or (isinstance(first, Spectral) and first.transform == "fft")
+        boundary = "wrap" if periodic else "symmetric"
         return NAMED[L](A.in_shape, boundary, axes=blurred_axes(A))
     if isinstance(L, LinearOperator) and L.in_shape == A.in_shape:
         return L
@@ -30,16 +33,26 @@ def roughness(A: LinearOperator, L: Any) -> LinearOperator:
 
 def blurred_axes(A: LinearOperator) -> tuple[int, ...] | None:
     """The axes of x that the blur acts on, None where that is not known."""
-    first = _first(A)
-    return tuple(sorted(first.axes)) if isinstance(first, Convolution | Spectral) else None
+    first, leading = _first(A)
+    return tuple(leading + a for a in sorted(first.axes)) if isinstance(first, Convolution | Spectral) else None
 
 
-def _first(A: LinearOperator) -> LinearOperator:
-    """The part of A that meets x first."""
-    if isinstance(A, Composition):
-        return _first(A.factors[-1])
-    if isinstance(A, UnknownBoundary):
-        return A.blur
-    if isinstance(A, Scaled | Adjoint | Conjugate):
-        return _first(A.parent)
-    return _first(A.blocks[0]) if isinstance(A, VerticalStack) else A
+def _first(A: LinearOperator, leading: int = 0) -> tuple[LinearOperator, int]:
+    """The part of A that meets x first, or a channel of it, and the number of axes before its own."""
+    match A:
+        case Composition():
+            return _first(A.factors[-1], leading)
+        case UnknownBoundary():
+            return A.blur, leading
+        case Scaled() | Adjoint() | Conjugate():
+            return _first(A.parent, leading)
+        case Sum():
+            terms = [_first(term, leading) for term in A.terms]
+            return next((term for term in terms if isinstance(term[0], Convolution | Spectral)), terms[0])
+        case VerticalStack():
+            return _first(A.blocks[0], leading)
+        case Batched():
+            return _first(A.op, leading + 1)
+        case BlockDiagonal() if A.in_shape == (len(A.blocks), *A.blocks[0].in_shape):
+            return _first(A.blocks[0], leading + 1)
+    return A, leading

@@ -20,7 +20,7 @@ from ..operators.base import LinearOperator
 from ..operators.blocks import Kronecker, VerticalStack
 from ..operators.elementary import Identity
 from ..operators.separation import KroneckerSVD, factors, kronecker_svd, separated
-from ..operators.spectral import Symbol, gram_symbol, symbol
+from ..operators.spectral import Symbol, gram_symbol, joint_axes, symbol
 from ..operators.windowed import Convolution
 
 LARGEST_SVD = 1024  # sides of the matrices whose SVD is cheaper than conjugate gradients
@@ -92,27 +92,25 @@ def shared(A: LinearOperator, L: LinearOperator, dtype: Any) -> Transform | Kron
     blocks = A.blocks if isinstance(A, VerticalStack) else (A,)
     concrete = not any(map(traced, jax.tree.leaves((A, L))))
     for name in transforms.NAMES if concrete else ("fft",):
-        known = [*(_axes(symbol, block, name) for block in blocks), _axes(gram_symbol, L, name)]
-        if all(axes is not None for axes in known):
-            axes = frozenset().union(*known)  # type: ignore[arg-type]
+        parts = [*(_outline(symbol, block, name) for block in blocks), _outline(gram_symbol, L, name)]
+        known = [part for part in parts if part is not None]
+        axes = joint_axes(known)
+        if len(known) == len(parts) and axes is not None:
             real = not jnp.issubdtype(dtype, jnp.complexfloating)
             return Transform(name, tuple(sorted(axes)), A.in_shape, real)
     return kronecker_svd(A) if concrete and isinstance(L, Identity) and _small_product(A) else None
 
 
-def _axes(function: Any, op: LinearOperator, name: str) -> frozenset[int] | None:
-    """The axes along which a transform diagonalises an operator; the numbers are looked at by the DCT-II alone."""
+def _outline(function: Any, op: LinearOperator, name: str) -> Symbol | None:
+    """The symbol, with no more than the shape of its values; the numbers are looked at by the DCT-II alone."""
     found: list[Symbol | None] = []
 
     def values(op: LinearOperator) -> jax.Array | None:
         found.append(function(op, name))
         return None if found[-1] is None else found[-1].values
 
-    if name == "fft":
-        jax.eval_shape(values, op)
-    else:
-        values(op)
-    return None if found[-1] is None else found[-1].axes
+    outline = jax.eval_shape(values, op) if name == "fft" else values(op)
+    return None if found[-1] is None else found[-1]._replace(values=outline)
 
 
 def _small_product(A: LinearOperator) -> bool:

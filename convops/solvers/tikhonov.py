@@ -12,8 +12,8 @@ from .checkpoint import checkpoint_of
 from .checks import data_of, dtype_of, length, scalar, start_of, steps_of, tolerance
 from .iterate import Run, solve
 from .krylov import ConjugateGradient
-from .noise import noise_of
 from .progress import Callbacks, callbacks_of
+from .removed import noise_of
 from .roughness import roughness
 from .seen import seen
 from .solution import CONVERGED, INEXACT, NONFINITE, STOPPED, Solution
@@ -47,19 +47,21 @@ def tikhonov(
     Parameters
     ----------
     A : LinearOperator
-        A `vstack` for several observations of one scene.
+        A `vstack` for several observations of one scene, `batched` or `block_diagonal` for channels with kernels of
+        their own.
     b : array
         Data of ``A.out_shape``, or flat; finite.
     L : LinearOperator or {"identity", "gradient", "laplacian"}, optional
         What is kept small; a name takes the boundary that suits A. The identity by default; the gradient where neither
-        `L` nor `weight` is given.
+        `L` nor `weight` is given. Fractional ones are powers, as of `diagonalized` minus the `laplacian`.
     weight : float or str
         Non-negative; scale-free for a blur with a point-spread function that sums to one. Or a rule that chooses it:
         ``gcv`` (the default), ``discrepancy``, ``whiteness``, ``sure``, ``reml``, ``lcurve``; in closed form where
         there is one, with a derivative; the first four elsewhere too, by solves at 20 weights and a random probe, as
         a constant. They are made for the gradient or the Laplacian; with the identity they undersmooth or fail.
     noise : float, optional
-        Standard deviation of the noise, for ``discrepancy`` and ``sure``; `noise_level` of the data by default.
+        Standard deviation of the noise, for ``discrepancy`` and ``sure``; by default seen where the blur removes the
+        scene, or `noise_level`.
     mean : array, optional
         What x is drawn to, of ``A.in_shape``; zero by default.
     iterations : int
@@ -113,7 +115,7 @@ def tikhonov(
     steps = positive(iterations, "iterations")
     stop = tolerance(rtol, b.dtype, 1e-6, 1e-14), scalar(atol, "atol", b.dtype)
     basis = spectral.shared(A, L, dtype_of(A, L, b))
-    level = noise_of(noise, b, basis, kept, f"`weight` is {rule!r}", needed=rule in selection.NEED_NOISE)
+    level = noise_of(noise, A, b, basis, kept, f"`weight` is {rule!r}", needed=rule in selection.NEED_NOISE)
     chosen = run = None
     if basis is not None:
         problem = spectral.coefficients(A, L, data, basis)

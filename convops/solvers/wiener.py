@@ -24,7 +24,7 @@ def wiener(A: LinearOperator, b: Any, *, noise_power: Any, signal_power: Any, me
     Parameters
     ----------
     A : LinearOperator
-        Diagonal under the FFT or the DCT-II.
+        Diagonal under the FFT or the DCT-II; `batched` or `block_diagonal` for channels with kernels of their own.
     b : array
         Data of ``A.out_shape``, or flat; finite.
     noise_power : float or array
