@@ -35,12 +35,16 @@ SIDE_BY_SIDE = {
     "frames": co.vstack([co.batched(blurs()), co.batched(blurs(kernels=KERNELS[::-1]))]),
 }
 
+QUICK = "batched", "uneven blocks", "mirrored", "frames"
+
 
 def data(A):
     return np.asarray(A @ RNG.random(A.in_shape)) + 0.01 * RNG.standard_normal(A.out_shape)
 
 
-@pytest.mark.parametrize("name", SIDE_BY_SIDE)
+@pytest.mark.parametrize(
+    "name", [*QUICK, *(pytest.param(n, marks=pytest.mark.slow) for n in SIDE_BY_SIDE if n not in QUICK)]
+)
 def test_tikhonov_is_closed_and_the_dense_solution(name):
     A = SIDE_BY_SIDE[name]
     b, edge = data(A), "symmetric" if name == "mirrored" else "wrap"

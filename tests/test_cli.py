@@ -83,9 +83,9 @@ def test_dtype_shape_alpha_and_numbers(folder, capsys, name, dtype, channels):
         ("tikhonov", "wrap", 0.02),
         ("tikhonov", "reflect", 0.1),
         ("cgls", "symmetric", None),
-        ("cgls", "zero", 0.02),
+        pytest.param("cgls", "zero", 0.02, marks=pytest.mark.slow),
         ("gradient_descent", "antireflect", None),
-        ("gradient_descent", "wrap", 0.02),
+        pytest.param("gradient_descent", "wrap", 0.02, marks=pytest.mark.slow),
     ],
 )
 def test_float64_numbers_equal_the_solver(folder, method, boundary, weight):
@@ -227,6 +227,7 @@ def test_demo_is_honest():
     assert abs(noise.mean()) < 0.02
 
 
+@pytest.mark.slow
 def test_demo_in_a_fresh_process(folder):
     started = time.monotonic()
     done = subprocess.run([*COMMAND, "deblur", "--demo", "-o", "x.png"], capture_output=True, text=True, timeout=120)

@@ -56,7 +56,7 @@ def test_separable_with_carried_axes_and_longer_kernels_than_signals():
         {"mode": "valid", "stride": 3},
         {"boundary": "antireflect", "dilation": 2},
         {"boundary": "wrap", "stride": 2, "origin": 0},
-        {"origin": "scipy"},
+        pytest.param({"origin": "scipy"}, marks=pytest.mark.slow),
     ],
     ids=str,
 )

@@ -183,7 +183,8 @@ def check_near_the_best(psf, crime, level, scene):
         assert errors[int(sol.stopping_step)] <= 1.10 * min(tried)
 
 
-@pytest.mark.parametrize("name", ["lsqr", pytest.param("lsmr", marks=SLOW)])
+@SLOW
+@pytest.mark.parametrize("name", METHODS)
 def test_a_sparse_scene_is_sharper_by_the_flexible_method(name):
     rng = np.random.default_rng(9)
     shape = (40, 33)

@@ -131,6 +131,7 @@ def test_rotation_is_its_matrix(shape, degrees, step, boundary):
     )
 
 
+@pytest.mark.slow
 def test_rotation_passes_the_suite():
     check_operator(problems.rotation_blur((3, 4), 50, step=25))
 

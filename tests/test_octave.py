@@ -194,10 +194,20 @@ FILES = {path.stem: json.loads(path.read_text())["cases"] for path in sorted(FOL
 CASES = [pytest.param(name, case, id=f"{name}-{case['id']}") for name in FILES for case in FILES[name]]
 
 
-@pytest.mark.parametrize("method", METHODS)
+SPREAD = [  # every third one in the quick suite
+    case if i % 3 == 0 else pytest.param(*case.values, id=case.id, marks=pytest.mark.slow)
+    for i, case in enumerate(CASES)
+]
+
+
 @pytest.mark.parametrize(("name", "case"), CASES)
-def test_octave(name, case, method):
-    CHECKS[name](case, method)
+def test_octave(name, case):
+    CHECKS[name](case, METHODS[0])
+
+
+@pytest.mark.parametrize(("name", "case"), SPREAD)
+def test_octave_by_another_engine(name, case):
+    CHECKS[name](case, METHODS[1])
 
 
 def test_there_are_323_cases():

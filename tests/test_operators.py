@@ -103,6 +103,7 @@ ALL = dict([*convolutions(), *others()])
 SLOW = {*[n for n in ALL if "-stencil" in n][1::2], *[n for n in ALL if "-fourier" in n][::2]}
 SLOW |= {*(f"gradient-{b}" for b in ("wrap", "reflect", "edge"))}
 SLOW |= {*(f"laplacian-{b}" for b in ("zero", "symmetric", "antireflect"))}
+SLOW |= {"hstack", "conjugate", "scaled", "gram-wrap", "fused-product"}  # whose parts or likes are there
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else []) for n in ALL])

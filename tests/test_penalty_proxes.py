@@ -189,7 +189,13 @@ def test_orthonormal_transform_agrees_with_the_dual(rng):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize(
     "penalty",
-    [co.TotalVariation(0.3), co.Quadratic("gradient", 0.3), co.TGV(0.3), co.GroupL1(0.3), co.HyperLaplacian(0.3)],
+    [
+        co.TotalVariation(0.3),
+        co.Quadratic("gradient", 0.3),
+        co.GroupL1(0.3),
+        co.HyperLaplacian(0.3),
+        pytest.param(co.TGV(0.3), marks=pytest.mark.slow),
+    ],
     ids=lambda p: type(p).__name__,
 )
 def test_half_precision_is_computed_in_single(rng, penalty, dtype):

@@ -186,6 +186,7 @@ def test_the_last_finite_iterate_is_returned():
     assert "not finite" in sol.status
 
 
+@pytest.mark.slow
 def test_derivatives_without_light_or_noise():
     A = co.convolution(np.ones((3, 2)) / 6, (12, 11), boundary="wrap")
     for options in ({"noise": 0.0}, {"noise": 1.0}, {}):

@@ -98,7 +98,7 @@ def test_it_saves_steps_and_changes_nothing():
         assert np.linalg.norm(sol.x - plain.x) <= (1e-6 if X64 else 1e-2) * np.linalg.norm(plain.x)
 
 
-@pytest.mark.parametrize("boundary", ["zero", "symmetric"])
+@pytest.mark.parametrize("boundary", ["zero", pytest.param("symmetric", marks=pytest.mark.slow)])
 def test_tikhonov_takes_it_where_it_saves_steps(boundary):
     scene = np.cumsum(np.random.default_rng(1).standard_normal((40, 33)), 0)
     even, uneven = np.asarray(co.psf.gaussian(1.5)), np.outer([1, 2, 6.0, 1], [3.0, 1, 1]) / 50

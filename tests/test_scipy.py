@@ -189,7 +189,7 @@ def ndimage_origins(kernel_shape):
     return {(0,) * len(kernel_shape), lowest, highest}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [METHODS[0], pytest.param(METHODS[1], marks=pytest.mark.slow)])
 @pytest.mark.parametrize("make", [co.convolution, co.correlation])
 @pytest.mark.parametrize(("shape", "kernel_shape"), NDIMAGE_SHAPES)
 @pytest.mark.parametrize("mode", NDIMAGE)

@@ -24,6 +24,10 @@ OPERATORS = {
 }
 
 
+QUICK = "fft", "dct", "valid", "channels"
+NAMES = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in OPERATORS]
+
+
 def data(A, noise=0.02):
     b = np.asarray(A @ np.cumsum(RNG.standard_normal(A.in_shape), -1))
     return b + noise * np.random.default_rng(1).standard_normal(b.shape)
@@ -48,7 +52,7 @@ def between(s, share):
     return (ends[i] + ends[i + 1]) / 2
 
 
-@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("name", NAMES)
 def test_it_is_the_truncated_decomposition(name):
     A = OPERATORS[name]
     b = data(A)
@@ -64,7 +68,7 @@ def test_it_is_the_truncated_decomposition(name):
 
 
 @pytest.mark.parametrize("rule", ["gcv", "discrepancy"])
-@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_rules_choose_the_best_threshold(name, rule):
     A = OPERATORS[name]
     b = data(A, 0.05)

@@ -22,7 +22,7 @@ def relative(got, wanted):
     return np.linalg.norm(np.ravel(got) - np.ravel(wanted)) / np.linalg.norm(np.ravel(wanted))
 
 
-@pytest.mark.parametrize("origin", ["center", "scipy", (0, 2)])
+@pytest.mark.parametrize("origin", ["center", pytest.param("scipy", marks=pytest.mark.slow), (0, 2)])
 @pytest.mark.parametrize("mask", [None, MASK, MASK * 2.5], ids=["all", "mask", "weights"])
 def test_it_is_the_valid_part_of_a_larger_blur(mask, origin):
     A = co.unknown_boundary(PSF, SHAPE, mask=mask, origin=origin)

@@ -74,6 +74,7 @@ def test_the_divergence_counts_what_is_not_zero():
     np.testing.assert_allclose(sol.selection.values, wanted, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_residual_is_as_long_as_the_noise():
     A, b = problem()
     penalty = co.TotalVariation(1.0)
