@@ -104,6 +104,18 @@ def test_splitting_methods_agree_with_channel_by_channel():
         np.testing.assert_allclose(found.x, np.stack(alone), atol=1e-5 if X64 else 5e-3)
 
 
+def test_what_the_data_leave_uncertain_is_that_of_each_channel():
+    A = SIDE_BY_SIDE["batched"]
+    b = data(A)
+    options = {"weight": 0.05, "noise": 0.1}
+    found = co.posterior_variance(A, L="gradient", **options)
+    alone = [co.posterior_variance(blur, L="gradient", **options) for blur in blurs()]
+    np.testing.assert_allclose(found, np.stack(alone), rtol=1e-10 if X64 else 1e-4)
+    whole = co.log_evidence(A, b, L="gradient", **options)
+    parts = [co.log_evidence(*each, L="gradient", **options) for each in zip(blurs(), b, strict=True)]
+    np.testing.assert_allclose(whole, sum(parts), rtol=1e-10 if X64 else 1e-4)
+
+
 def test_kernels_differentiate():
     b = data(SIDE_BY_SIDE["batched"])
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from ..operators import transforms
 from ..operators.base import LinearOperator
 from ..operators.cosine import asymmetry
-from ..operators.spectral import gram_symbol, mirrored, symbol
+from ..operators.spectral import gram_symbol, joint_axes, mirrored, symbol
 from ..operators.unknown_boundary import UnknownBoundary
 from ..operators.windowed import Convolution
 from .checks import dtype_of, inner, length, reported
@@ -50,13 +50,14 @@ def preconditioner(A: LinearOperator, L: LinearOperator, weight: jax.Array, dtyp
     else:
         return None
     rough = gram_symbol(L, name)
-    if near is None or rough is None:
+    axes = None if near is None or rough is None else joint_axes([near, rough])
+    if near is None or rough is None or axes is None:
         return None
     square = share * jnp.abs(near.values) ** 2 + weight * jnp.real(rough.values)
     least = jnp.finfo(square.dtype).eps * jnp.max(square)
     gain = transforms.precise(1 / jnp.maximum(square, least), dtype)
     real = not jnp.issubdtype(dtype_of(A, L, dtype), jnp.complexfloating)
-    basis = Transform(name, tuple(sorted(near.axes | rough.axes)), A.in_shape, real)
+    basis = Transform(name, tuple(sorted(axes)), A.in_shape, real)
     gain = jax.lax.stop_gradient(basis.kept(gain))
     if not isinstance(A, Convolution):
         return jax.tree_util.Partial(_filtered, basis, gain)

@@ -40,7 +40,7 @@ def preconditioner(A: LinearOperator, damp: Any = 0.0, kind: str = "auto") -> Li
 
     On a photograph of 128 x 128 samples with zeros around, `cgls` to 1e-6 with damp^2 = 1e-4 took 215, 45, 208 and 215
     steps without one, with ``dct``, ``chan`` and ``strang`` for a Gaussian of 2 pixels; for a 9 x 9 box 225, 99, 161
-    and 170. With ``kronecker`` both took 1, under any boundary; a disk of radius 4 under ``reflect`` 160 instead of 236.
+    and 170. With ``kronecker`` both took 1, under any boundary; a disk of radius 4 under ``reflect`` 160, not 236.
 
     Parameters
     ----------
