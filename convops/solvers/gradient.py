@@ -14,6 +14,8 @@ from ..operators.norms import scattered
 from ..penalties.base import Penalty
 from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
 from .iterate import solve
+from .minibatch import MiniBatches, Observations, observations
+from .perturbing import typed
 from .progress import Callbacks
 from .solution import CONVERGED, NONFINITE, RUNNING, Solution
 
@@ -84,20 +86,7 @@ class GradientDescent:
         return DescentState(x, gradient, value, residual, optimality, held, x, value, ~jnp.isfinite(value))
 
     def step(self, problem: Descent, state: DescentState) -> DescentState:
-        held = state.inner
-        if self.optimizer is None:
-            update = -problem.step * state.gradient
-        else:
-            update, held = optax.with_extra_args_support(self.optimizer).update(
-                state.gradient,
-                held,
-                state.x,
-                value=state.value,
-                grad=state.gradient,
-                value_fn=lambda x: self.objective(problem, x),
-            )
-        x: Any = optax.apply_updates(state.x, update)
-        x = x if self.project is None else self.project(x)
+        x, held = self.moved(problem, state.x, state.value, state.gradient, state.inner)
         value, gradient, residual = self.measured(problem, x)
         better = value <= state.best_value
         return DescentState(
@@ -111,6 +100,17 @@ class GradientDescent:
             jnp.where(better, value, state.best_value),
             ~jnp.isfinite(value),
         )
+
+    def moved(self, problem: Descent, x: Any, value: jax.Array, gradient: jax.Array, held: Any) -> tuple[Any, Any]:
+        """The next iterate, and what the optimizer remembers."""
+        if self.optimizer is None:
+            update = -problem.step * gradient
+        else:
+            update, held = optax.with_extra_args_support(self.optimizer).update(
+                gradient, held, x, value=value, grad=gradient, value_fn=lambda x: self.objective(problem, x)
+            )
+        x = optax.apply_updates(x, update)
+        return (x if self.project is None else self.project(x)), held
 
     def done(self, problem: Descent, state: DescentState) -> jax.Array:
         small = state.optimality <= problem.threshold
@@ -132,6 +132,8 @@ def gradient_descent(
     optimizer: optax.GradientTransformation | None = None,
     penalty: Penalty | Callable[[jax.Array], jax.Array] | None = None,
     project: Callable[[jax.Array], jax.Array] | None = None,
+    batch: int | None = None,
+    key: Any = None,
     x0: Any = None,
     rtol: Any = None,
     atol: Any = 0.0,
@@ -155,6 +157,13 @@ def gradient_descent(
         same function again, not a new lambda, and nothing is compiled anew; the numbers of a `Penalty` are data.
     project : callable, optional
         Applied after every step, e.g. `optax.projections.projection_non_negative`.
+    batch : int, optional
+        Where A is a `vstack` of M operators that differ in their arrays alone (many pictures of one scene): how many of
+        them, drawn at random, a step looks at. What the history tells is then M / batch times that of the batch, and
+        all `max_steps` are taken. Without an optimizer the steps are 1 / (M max norm(A_i)^2 + curvature) long, and
+        shorten as 1 / (1 + passes / 10); with one they are its own.
+    key : jax.random.key, optional
+        Of the draws; ``jax.random.key(0)`` by default.
     x0 : array, optional
         First iterate; zeros by default.
     rtol, atol : float
@@ -171,7 +180,13 @@ def gradient_descent(
     Returns
     -------
     Solution
-        The iterate with the smallest objective; ``history`` has ``objective``, ``gradient_norm``, ``residual_norm``.
+        The iterate with the smallest objective, with `batch` the last one; ``history`` has ``objective``,
+        ``gradient_norm`` and ``residual_norm``.
+
+    Raises
+    ------
+    ValueError
+        For data with NaN or of the wrong shape, a penalty that is not smooth, and a `batch` that does not go with A.
 
     Examples
     --------
@@ -187,15 +202,20 @@ def gradient_descent(
     if known is not None and not known.smooth:
         raise ValueError(f"`penalty` is {known!r}, which is not smooth: fista, admm and pdhg take it")
     extra = penalty if known is None else known._value
-    method = GradientDescent(optimizer, None if known is not None else penalty, project)
+    method: Any = GradientDescent(optimizer, None if known is not None else penalty, project)
     first = start_of(A, x0, b.dtype)
     rtol, atol = tolerance(rtol, b.dtype, 1e-4, 1e-6), scalar(atol, "atol", b.dtype)
     threshold = jnp.maximum(rtol * length(A.rmatvec(b)), atol)
-    problem = Descent(A, b, first, jnp.ones((), atol.dtype), threshold, known)
+    problem: Any = Descent(A, b, first, jnp.ones((), atol.dtype), threshold, known)
+    parts = None if batch is None else observations(A, batch)
     if optimizer is None or project is not None:
-        problem = problem._replace(step=1 / _lipschitz(A, first, penalty))
+        square = A.norm() ** 2 if parts is None else len(b) * parts.norm() ** 2
+        problem = problem._replace(step=1 / _lipschitz(square, first, penalty))
+    if parts is not None:
+        method = MiniBatches(method, int(batch or 0), len(b))
+        problem = Observations(problem, parts.op, typed(jax.random.key(0) if key is None else key))
     run = solve(method, problem, steps_of(max_steps), loop, callback, checkpoint)
-    x = run.state.best if loop != "scan" else run.state.x
+    x = run.state.x if batch is not None or loop == "scan" else run.state.best
     r = b - A.matvec(x)
     value = inner(r, r) / 2 + (0 if extra is None else extra(x))
     return Solution(
@@ -209,10 +229,10 @@ def gradient_descent(
     )
 
 
-def _lipschitz(A: LinearOperator, x: jax.Array, penalty: Penalty | Callable | None) -> jax.Array:
+def _lipschitz(square: jax.Array, x: jax.Array, penalty: Penalty | Callable | None) -> jax.Array:
     """Lipschitz constant of the gradient: norm(A)^2, and the penalty's largest curvature at x (with 5 % to spare)."""
-    norm = A.norm().astype(jnp.finfo(x.dtype).dtype)
-    constant = jnp.where(norm > 0, norm, 1) ** 2
+    square = square.astype(jnp.finfo(x.dtype).dtype)
+    constant = jnp.where(square > 0, square, 1)
     if penalty is None:
         return constant
     if isinstance(penalty, Penalty):
