@@ -111,19 +111,26 @@ def _first_step(A: LinearOperator, x: jax.Array, b: jax.Array) -> jax.Array:
 
 def outcome(problem: Composite, run: Run, x: jax.Array, flat: bool) -> Solution:
     """What is told of an iterate."""
-    fine = jnp.all(jnp.isfinite(x))
-    x = jnp.where(fine, x, 0)
-    r = problem.A.matvec(x) - problem.b
-    code = jnp.where(fine, run.code, NONFINITE)
+    x, code, converged, residual, objective = _figures(problem, x, run.code)
     return Solution(
         x=x.reshape(-1) if flat else x,
-        converged=code == CONVERGED,
+        converged=converged,
         num_steps=run.steps,
-        residual_norm=reported(length(r)),
-        objective=reported(inner(r, r) / 2 + problem.penalty(x)),
+        residual_norm=residual,
+        objective=objective,
         history=run.history,
         code=code,
     )
+
+
+@jax.jit
+def _figures(problem: Composite, x: jax.Array, code: jax.Array) -> tuple[jax.Array, ...]:
+    """An iterate, zero where it is not finite, why the run ended, and what the iterate is worth."""
+    fine = jnp.all(jnp.isfinite(x))
+    x = jnp.where(fine, x, 0)
+    r = problem.A.matvec(x) - problem.b
+    code = jnp.where(fine, code, NONFINITE)
+    return x, code, code == CONVERGED, reported(length(r)), reported(problem.objective(x, r))
 
 
 def feasible(penalty: Penalty, x: jax.Array) -> jax.Array:

@@ -7,6 +7,7 @@ periodic (Almeida & Figueiredo, IEEE Trans. Image Process. 22 (2013) 3074).
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -72,7 +73,7 @@ def split_of(A: LinearOperator, b: jax.Array, penalty: Penalty, x0: jax.Array, *
         A = A @ Component(in_shape=shape, out_shape=A.in_shape)
     else:
         joint = x0
-    rho = tuple(_parameter(function, b) for _, function in terms)
+    rho = _parameters(tuple(function for _, function in terms), b)
     unknown = isinstance(A, UnknownBoundary)
     if not (unknown if as_term is None else as_term):
         return Split(A, b, terms, rho, joint, lifted)
@@ -85,6 +86,11 @@ def _seen(A: UnknownBoundary, b: jax.Array) -> Term:
     real = jnp.finfo(b.dtype).dtype
     weights = A.weighted(jnp.ones(A.out_shape, real)).astype(real)
     return Term(A.blur, Misfit(keep=A.padded(weights), data=A.padded(b)))
+
+
+@jax.jit
+def _parameters(functions: tuple[Penalty, ...], b: jax.Array) -> tuple[jax.Array, ...]:
+    return tuple(_parameter(function, b) for function in functions)
 
 
 def _parameter(function: Penalty, b: jax.Array) -> jax.Array:
@@ -155,11 +161,19 @@ def spectrum_of(split: Split, alone: bool = False) -> Spectrum | None:
     basis = spectral.shared(A, L, dtype_of(A, L, split.x0))
     if not isinstance(basis, spectral.Transform):
         return None
-    found = [gram_symbol(operator, basis.name) for operator in operators]
-    dtype = jnp.finfo(split.x0.dtype).dtype
-    rough = tuple(basis.kept(jnp.real(part.values)).astype(dtype) for part in found if part is not None)
+    roughness = _rough_by_fft if basis.name == "fft" else _rough  # the DCT-II looks at numbers
+    rough = roughness(tuple(operators), basis, jnp.finfo(split.x0.dtype).dtype)
     data = None if split.b is None else spectral.coefficients(A, operators[0], split.b, basis)
     return Spectrum(basis, data, rough)
+
+
+def _rough(operators: tuple[LinearOperator, ...], basis: spectral.Transform, dtype: Any) -> tuple[jax.Array, ...]:
+    """The eigenvalues of K_i^H K_i."""
+    found = [gram_symbol(operator, basis.name) for operator in operators]
+    return tuple(basis.kept(jnp.real(part.values)).astype(dtype) for part in found if part is not None)
+
+
+_rough_by_fft = partial(jax.jit, static_argnames="dtype")(_rough)
 
 
 def misfit(split: Split, images: tuple[jax.Array, ...]) -> jax.Array:
