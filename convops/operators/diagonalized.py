@@ -70,11 +70,6 @@ class Spectral(LinearOperator):
         return self.spectrum
 
     @property
-    def constant(self) -> bool:
-        """Whether the carried signals all have the same eigenvalues."""
-        return all(n == 1 for a, n in enumerate(self.spectrum.shape) if a not in self.axes)
-
-    @property
     def tags(self) -> frozenset[str]:
         return self.facts | (set() if jnp.iscomplexobj(self.spectrum) else {"selfadjoint"})
 
@@ -127,7 +122,7 @@ class Spectral(LinearOperator):
 
     def _fused(self, other: LinearOperator, function: Callable) -> "Spectral | None":
         """The operator whose eigenvalues are a function of this one's and another's, where those commute."""
-        from .spectral import symbol
+        from .spectral import Symbol, joined, symbol
 
         alike = isinstance(other, Spectral) and (other.transform, other.axes) == (self.transform, self.axes)
         if isinstance(other, Spectral) and alike and other.real == self.real:
@@ -136,12 +131,10 @@ class Spectral(LinearOperator):
             values, kept = other.eigenvalues, other.facts
         else:
             found = symbol(other, self.transform)
-            if found is None or not found.axes <= set(self.axes):
+            both = joined([Symbol(self.eigenvalues, frozenset(self.axes)), found])
+            if both is None or found is None or both[1] != set(self.axes):
                 return None
-            if any(found.values.shape[a] > 1 for a in set(self.axes) - found.axes):
-                return None  # it varies along an axis that the transform mixes
-            varies = any(n > 1 for a, n in enumerate(found.values.shape) if a not in self.axes)
-            values, kept = found.values, frozenset() if varies else frozenset({"circulant"})
+            values, kept = found.values, frozenset({"circulant"} if constant(found.values, self.axes) else set())
             if all(getattr(leaf, "weak_type", False) for leaf in other._inexact_leaves()):  # no arrays of its own
                 values = transforms.precise(values, self.spectrum.dtype)
         whole = function(self.eigenvalues, values)
@@ -281,9 +274,13 @@ def build(values: jax.Array, in_shape: Shape, transform: str, axes: tuple[int, .
                 + ("lambda(-k) must be conj(lambda(k))" if transform == "fft" else "they must be real")
             )
         real = bool(found) if real is None else True
-    constant = all(values.shape[a] == 1 for a in range(len(in_shape)) if a not in axes)
-    facts = frozenset({"circulant"} if constant and transform == "fft" else set())
+    facts = frozenset({"circulant"} if transform == "fft" and constant(values, axes) else set())
     return stored(values, in_shape, transform, axes, real, facts)
+
+
+def constant(values: jax.Array, axes: tuple[int, ...]) -> bool:
+    """Whether eigenvalues are the same for all signals along the axes that are carried."""
+    return all(n == 1 for a, n in enumerate(values.shape) if a not in axes)
 
 
 def stored(values: jax.Array, in_shape: Shape, transform: str, axes: tuple[int, ...], real: bool, facts: Any):

@@ -14,7 +14,7 @@ from .algebra import Composition, Scaled, Sum
 from .base import LinearOperator
 from .batching import Batched
 from .blocks import BlockDiagonal, Kronecker, VerticalStack
-from .diagonalized import Spectral, stored
+from .diagonalized import Spectral, constant, stored
 from .differences import Difference
 from .elementary import Identity
 from .window import Window
@@ -28,11 +28,15 @@ class Symbol(NamedTuple):
     axes: frozenset[int]
 
 
-def joint_axes(parts: Sequence[Symbol]) -> frozenset[int] | None:
-    """The axes of a transform that diagonalises all parts; None where one varies along an axis that another mixes."""
-    axes = frozenset().union(*(part.axes for part in parts))
-    clash = any(part.values.shape[axis] > 1 for part in parts for axis in axes - part.axes)
-    return None if clash else axes
+def joined(parts: Sequence[Symbol | None]) -> tuple[list[jax.Array], frozenset[int]] | None:
+    """The values of all parts, and the axes of the transform that diagonalises them together.
+
+    None where one is not known, or varies along an axis that another mixes.
+    """
+    known = [part for part in parts if part is not None]
+    axes = frozenset().union(*(part.axes for part in known))
+    clash = any(part.values.shape[axis] > 1 for part in known for axis in axes - part.axes)
+    return None if clash or len(known) < len(parts) else ([part.values for part in known], axes)
 
 
 def symbol(op: LinearOperator, transform: str = "fft") -> Symbol | None:
@@ -52,9 +56,13 @@ def symbol(op: LinearOperator, transform: str = "fft") -> Symbol | None:
         case Adjoint() if not isinstance(op.parent, VerticalStack):
             return _mapped(jnp.conj, op.parent, transform)
         case Composition():
-            return gram_symbol(op.factors[1], transform) if op.facts else _joined(op.factors, math.prod, transform)
+            return (
+                gram_symbol(op.factors[1], transform)
+                if op.facts
+                else _combined([symbol(part, transform) for part in op.factors], math.prod)
+            )
         case Sum():
-            return _joined(op.terms, sum, transform)
+            return _combined([symbol(term, transform) for term in op.terms], sum)
         case Kronecker():
             return _kronecker(op, transform)
         case BlockDiagonal():
@@ -67,12 +75,7 @@ def symbol(op: LinearOperator, transform: str = "fft") -> Symbol | None:
 def gram_symbol(op: LinearOperator, transform: str = "fft") -> Symbol | None:
     """Eigenvalues of A^H A: |symbol|^2, summed over the blocks of a vertical stack."""
     if isinstance(op, VerticalStack):
-        parts = [gram_symbol(block, transform) for block in op.blocks]
-        if any(part is None for part in parts):
-            return None
-        known = [part for part in parts if part is not None]
-        axes = joint_axes(known)
-        return None if axes is None else Symbol(sum(part.values for part in known), axes)  # type: ignore[arg-type]
+        return _combined([gram_symbol(block, transform) for block in op.blocks], sum)
     if "unitary" in op.tags:
         return Symbol(jnp.ones((1,) * len(op.in_shape), jnp.float32), frozenset())
     if isinstance(op, Scaled):
@@ -135,8 +138,7 @@ def diagonalized(A: LinearOperator) -> Spectral:
             real = not jnp.issubdtype(A.dtype, jnp.complexfloating)
             if "selfadjoint" in A.tags:
                 values = jnp.real(values)
-            constant = all(a in axes or n == 1 for a, n in enumerate(sizes))
-            facts = A.tags & {"psd"} | ({"circulant"} if transform == "fft" and constant else set())
+            facts = A.tags & {"psd"} | ({"circulant"} if transform == "fft" and constant(values, axes) else set())
             return stored(values, A.in_shape, transform, axes, real, facts)
     raise ValueError(
         f"`A` is {A!r}, which neither the FFT nor the DCT-II is known to diagonalise: with stride 1 the FFT takes the "
@@ -150,13 +152,9 @@ def _mapped(function, op: LinearOperator, transform: str) -> Symbol | None:
     return None if found is None else Symbol(function(found.values), found.axes)
 
 
-def _joined(ops: tuple[LinearOperator, ...], function, transform: str) -> Symbol | None:
-    parts = [symbol(op, transform) for op in ops]
-    known = [part for part in parts if part is not None]
-    axes = joint_axes(known)
-    if len(known) < len(parts) or axes is None:
-        return None
-    return Symbol(function([part.values for part in known]), axes)
+def _combined(parts: Sequence[Symbol | None], function) -> Symbol | None:
+    found = joined(parts)
+    return None if found is None else Symbol(function(found[0]), found[1])
 
 
 def _is_first(op: Difference) -> bool:
@@ -178,13 +176,10 @@ def _stacked(op: LinearOperator, blocks: Sequence[LinearOperator], transform: st
     """Eigenvalues of blocks of one shape, side by side along the first axis."""
     if op.in_shape != (len(blocks), *blocks[0].in_shape):
         return None
-    parts = [symbol(block, transform) for block in blocks]
-    known = [part for part in parts if part is not None]
-    axes = joint_axes(known)
-    if len(known) < len(parts) or axes is None:
+    found = joined([symbol(block, transform) for block in blocks])
+    if found is None:
         return None
-    values = jnp.stack(jnp.broadcast_arrays(*(part.values for part in known)))
-    return Symbol(values, frozenset(a + 1 for a in axes))
+    return Symbol(jnp.stack(jnp.broadcast_arrays(*found[0])), frozenset(a + 1 for a in found[1]))
 
 
 def _placed(kernel: jax.Array, window: Window, axes: tuple[int, ...], ndim: int, transform: str) -> Symbol | None:

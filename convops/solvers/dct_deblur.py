@@ -13,14 +13,14 @@ from ..operators.base import LinearOperator
 from ..operators.elementary import identity
 from ..operators.spectral import symbol
 from . import spectral
-from .checks import data_of, inner, length, reported, scalar
+from .checks import data_of, scalar
 from .dct_denoiser import along, patch_of, per_coefficient
 from .noise import unit_of
 from .patches import dct_matrix
 from .removed import noise_of_blur
 from .seen import seen
 from .shrinkage import THRESHOLD, filtered, thresholded
-from .solution import CONVERGED, NONFINITE, Solution
+from .solution import Solution
 from .spectral import Transform
 
 FIRST = 1.6  # noise over signal that the first inversion assumes at every frequency, in units of their variances
@@ -95,18 +95,7 @@ def dct_deblur(
     settings = [per_coefficient(v, n, sizes, b.dtype) for v, n in ((threshold, "threshold"), (wiener, "wiener"))]
     level = noise_of_blur(A, b, seen(A)) if noise is None else scalar(noise, "noise", b.dtype)
     x = restored(A, b, level, *settings, basis=basis, patch=sizes)
-    fine = jnp.all(jnp.isfinite(x))
-    x = jnp.where(fine, x, 0)
-    r = b - A.matvec(x)
-    return Solution(
-        x=x.reshape(-1) if flat else x,
-        converged=fine,
-        num_steps=jnp.zeros((), int),
-        residual_norm=reported(length(r)),
-        objective=reported(inner(r, r) / 2),
-        history={"residual_norm": reported(length(r))[None]},
-        code=jnp.where(fine, CONVERGED, NONFINITE),
-    )
+    return spectral.told(A, b, x, flat)
 
 
 def periodic(A: LinearOperator, b: jax.Array) -> Transform | None:

@@ -14,8 +14,7 @@ from ..operators.norms import scattered
 from ..penalties.base import Penalty
 from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
 from .iterate import solve
-from .minibatch import MiniBatches, Observations, observations
-from .perturbing import typed
+from .minibatch import in_batches, observations
 from .progress import Callbacks
 from .solution import CONVERGED, NONFINITE, RUNNING, Solution
 
@@ -188,6 +187,10 @@ def gradient_descent(
     ValueError
         For data with NaN or of the wrong shape, a penalty that is not smooth, and a `batch` that does not go with A.
 
+    References
+    ----------
+    Robbins & Monro, Ann. Math. Stat. 22 (1951) 400, for batches.
+
     Examples
     --------
     >>> import optax, convops as co
@@ -207,13 +210,12 @@ def gradient_descent(
     rtol, atol = tolerance(rtol, b.dtype, 1e-4, 1e-6), scalar(atol, "atol", b.dtype)
     threshold = jnp.maximum(rtol * length(A.rmatvec(b)), atol)
     problem: Any = Descent(A, b, first, jnp.ones((), atol.dtype), threshold, known)
-    parts = None if batch is None else observations(A, batch)
+    parts = A if batch is None else observations(A, batch)
     if optimizer is None or project is not None:
-        square = A.norm() ** 2 if parts is None else len(b) * parts.norm() ** 2
+        square = parts.norm() ** 2 * (1 if batch is None else len(b))
         problem = problem._replace(step=1 / _lipschitz(square, first, penalty))
-    if parts is not None:
-        method = MiniBatches(method, int(batch or 0), len(b))
-        problem = Observations(problem, parts.op, typed(jax.random.key(0) if key is None else key))
+    if batch is not None:
+        method, problem = in_batches(method, problem, parts, batch, key)
     run = solve(method, problem, steps_of(max_steps), loop, callback, checkpoint)
     x = run.state.x if batch is not None or loop == "scan" else run.state.best
     r = b - A.matvec(x)

@@ -18,6 +18,7 @@ from ..operators.blocks import VerticalStack
 from ..operators.pytree import static
 from ..operators.window import positive
 from .checks import length
+from .perturbing import typed
 from .solution import NONFINITE, RUNNING
 
 PASSES = 10  # after which a step without an optimizer is half as long
@@ -119,7 +120,14 @@ class MiniBatches:
         }
 
 
-def observations(A: LinearOperator, batch: Any) -> Batched:
+def in_batches(method: Any, problem: Any, parts: LinearOperator, batch: int, key: Any) -> tuple[Any, Any]:
+    """A descent and its problem, taken batch by batch."""
+    assert isinstance(parts, Batched)
+    key = typed(jax.random.key(0) if key is None else key)
+    return MiniBatches(method, int(batch), len(problem.b)), Observations(problem, parts.op, key)
+
+
+def observations(A: LinearOperator, batch: Any) -> LinearOperator:
     """The operators of a stack side by side, of which there are enough for a batch."""
     size = positive(batch, "batch")
     blocks = A.blocks if isinstance(A, VerticalStack) else (A,)
@@ -130,6 +138,4 @@ def observations(A: LinearOperator, batch: Any) -> Batched:
         )
     if size > len(blocks):
         raise ValueError(f"`batch` is {size} and `A` has {len(blocks)} operators: give at most as many")
-    found = batched(list(blocks))
-    assert isinstance(found, Batched)
-    return found
+    return batched(list(blocks))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from ..operators import transforms
 from ..operators.base import LinearOperator
 from ..operators.cosine import asymmetry
-from ..operators.spectral import gram_symbol, joint_axes, mirrored, symbol
+from ..operators.spectral import gram_symbol, joined, mirrored, symbol
 from ..operators.unknown_boundary import UnknownBoundary
 from ..operators.windowed import Convolution
 from .checks import dtype_of, inner, length, reported
@@ -49,11 +49,11 @@ def preconditioner(A: LinearOperator, L: LinearOperator, weight: jax.Array, dtyp
         name, near, share = "dct", mirrored(A), 1
     else:
         return None
-    rough = gram_symbol(L, name)
-    axes = None if near is None or rough is None else joint_axes([near, rough])
-    if near is None or rough is None or axes is None:
+    found = joined([near, gram_symbol(L, name)])
+    if found is None:
         return None
-    square = share * jnp.abs(near.values) ** 2 + weight * jnp.real(rough.values)
+    (eigenvalues, rough), axes = found
+    square = share * jnp.abs(eigenvalues) ** 2 + weight * jnp.real(rough)
     least = jnp.finfo(square.dtype).eps * jnp.max(square)
     gain = transforms.precise(1 / jnp.maximum(square, least), dtype)
     real = not jnp.issubdtype(dtype_of(A, L, dtype), jnp.complexfloating)

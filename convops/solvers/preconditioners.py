@@ -109,9 +109,9 @@ def _by_factors(A: Convolution, damp: Any) -> LinearOperator:
         )
     kernel, window = np.asarray(A.kernel), A.window
     shares = [np.ones(k) for k in kernel.shape]  # the root of how often a tap stands in the matrix of its axis
-    for axis, n in enumerate(window.signal):
+    for axis in range(kernel.ndim):
         if window.boundary[axis] == "zero":
-            shares[axis] = np.sqrt(np.maximum(1 - np.abs(np.asarray(_offsets(A, axis))) / n, 0))
+            shares[axis] = np.sqrt(np.asarray(_share(A, axis)))
     weighed = kernel * reduce(np.multiply.outer, shares)
     lines = rank_one(weighed.astype(kernel.dtype), tolerance=np.inf)
     lines = [line / np.where(share > 0, share, 1) for line, share in zip(lines, shares, strict=True)]
@@ -125,11 +125,15 @@ def _offsets(A: Convolution, axis: int) -> jax.Array:
     return window.dilation[axis] * (jnp.arange(window.kernel[axis]) - window.origin[axis])
 
 
+def _share(A: Convolution, axis: int) -> jax.Array:
+    """How often a tap stands in the matrix of an axis with zeros around, by the length of that axis."""
+    return jnp.maximum(1 - jnp.abs(_offsets(A, axis)) / A.window.signal[axis], 0)
+
+
 def _periodic(A: Convolution, kind: str) -> LinearOperator:
     kernel, window = A.kernel, A.window
     for axis, n in enumerate(window.signal):
-        distance = jnp.abs(_offsets(A, axis))
-        share = jnp.maximum(1 - distance / n, 0) if kind == "chan" else (2 * distance <= n)
+        share = _share(A, axis) if kind == "chan" else (2 * jnp.abs(_offsets(A, axis)) <= n)
         shape = [-1 if a == axis else 1 for a in range(kernel.ndim)]
         kernel = kernel * share.astype(jnp.finfo(kernel.dtype).dtype).reshape(shape)
     dilation = window.dilation

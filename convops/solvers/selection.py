@@ -75,9 +75,7 @@ def choose(problem: Coefficients, rule: str, noise: jax.Array, iterations: int =
     criterion = partial(CRITERIA[rule], problem, noise, iterations)
     u, values, at_edge = minimised(criterion, grid)
     weight = jnp.exp(u)
-    t = residual_factor(problem, weight, iterations)
-    expected = whiteness_of(problem._replace(power=jnp.ones_like(problem.power)), t) * (1 if problem.complex else 1.5)
-    white = ratio(whiteness_of(problem, t), expected)
+    white = relative_whiteness(problem, residual_factor(problem, weight, iterations))
     return weight, Selection(jnp.exp(grid), values, at_edge, white)
 
 
@@ -136,6 +134,12 @@ def whiteness_of(problem: Coefficients, t: jax.Array) -> jax.Array:
     """The residual's sum of fourth powers by the square of its sum of squares; t is scaled to keep its powers apart."""
     left = problem.power * ratio(t, jnp.max(t)) ** 2
     return ratio(jnp.sum(problem.count * left**2), jnp.sum(problem.count * left) ** 2)
+
+
+def relative_whiteness(problem: Coefficients, t: jax.Array) -> jax.Array:
+    """The same by what t alone would make it: 2 on average where the data's part in the residual is white noise."""
+    expected = whiteness_of(problem._replace(power=jnp.ones_like(problem.power)), t) * (1 if problem.complex else 1.5)
+    return ratio(whiteness_of(problem, t), expected)
 
 
 def _gcv(problem: Coefficients, noise: jax.Array, iterations: int, u: jax.Array) -> jax.Array:

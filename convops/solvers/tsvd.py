@@ -1,5 +1,6 @@
 """The truncated singular value decomposition: small singular values are left out."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,10 +11,10 @@ from ..operators.arrays import positive_ratio, ratio
 from ..operators.base import LinearOperator
 from ..operators.elementary import identity
 from . import spectral
-from .checks import data_of, dtype_of, inner, length, reported, scalar
+from .checks import data_of, dtype_of, scalar
 from .removed import noise_of
-from .selection import Selection, data_size, whiteness_of
-from .solution import CONVERGED, Solution
+from .selection import Selection, data_size, relative_whiteness
+from .solution import Solution
 
 RULES = "gcv", "discrepancy"
 LEFT = 8  # data that the residual keeps at least, for GCV: of fewer their mean square says nothing
@@ -80,18 +81,7 @@ def tsvd(A: LinearOperator, b: Any, *, threshold: Any = "gcv", noise: Any = None
     if rule is not None:
         least, chosen = _chosen(jax.lax.stop_gradient(problem), rule, level)
     x = _solved(problem, least, basis)
-    r = b - A.matvec(x)
-    return Solution(
-        x=x.reshape(-1) if flat else x,
-        converged=jnp.asarray(True),
-        num_steps=jnp.zeros((), int),
-        residual_norm=reported(length(r)),
-        objective=reported(inner(r, r) / 2),
-        history={"residual_norm": reported(length(r))[None]},
-        code=jnp.asarray(CONVERGED),
-        weight=least,
-        selection=chosen,
-    )
+    return replace(spectral.told(A, b, x, flat), weight=least, selection=chosen)
 
 
 def _kept(problem: spectral.Coefficients, least: jax.Array) -> jax.Array:
@@ -125,9 +115,7 @@ def _chosen(problem: spectral.Coefficients, rule: str, noise: jax.Array) -> tupl
     best = jnp.where(jnp.any(allowed), best, jnp.argmax(first))
     least = jnp.sqrt(square[best])
     t = jnp.where(_kept(problem, least), 0, 1).astype(square.dtype)
-    expected = whiteness_of(problem._replace(power=jnp.ones_like(problem.power)), t) * (1 if problem.complex else 1.5)
-    white = ratio(whiteness_of(problem, t), expected)
-    return least, Selection(jnp.sqrt(square), values, ~jnp.any(allowed), white)
+    return least, Selection(jnp.sqrt(square), values, ~jnp.any(allowed), relative_whiteness(problem, t))
 
 
 def _sums(x: jax.Array) -> jax.Array:

@@ -10,8 +10,8 @@ from ..operators.arrays import as_inexact, positive_ratio, traced
 from ..operators.base import LinearOperator
 from ..operators.elementary import identity
 from . import spectral
-from .checks import data_of, dtype_of, inner, length, reported, start_of
-from .solution import CONVERGED, Solution
+from .checks import data_of, dtype_of, start_of
+from .solution import Solution
 
 
 def wiener(A: LinearOperator, b: Any, *, noise_power: Any, signal_power: Any, mean: Any = 0.0) -> Solution:
@@ -70,16 +70,7 @@ def _solved(A: LinearOperator, b: jax.Array, noise: Any, signal: Any, centre: An
     below = problem.square * signal + noise
     gain = positive_ratio(signal, below)
     x = centre + basis.backward(problem.rhs * gain)
-    r = b - A.matvec(x)
-    return Solution(
-        x=x.reshape(-1) if flat else x,
-        converged=jnp.asarray(True),
-        num_steps=jnp.zeros((), int),
-        residual_norm=reported(length(r)),
-        objective=reported(inner(r, r) / 2),
-        history={"residual_norm": length(r)[None]},
-        code=jnp.asarray(CONVERGED),
-    )
+    return spectral.told(A, b, x, flat)
 
 
 def _power(value: Any, name: str, shape: tuple[int, ...], dtype: Any) -> jax.Array:
