@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 from itertools import pairwise
 from typing import Any
 
@@ -30,6 +31,13 @@ class VerticalStack(LinearOperator):
 
     def conj(self) -> LinearOperator:
         return vstack([b.conj() for b in self.blocks])
+
+    def gram(self) -> LinearOperator:
+        """The sum of the blocks' A^H A where that is one simpler operator."""
+        from .algebra import Composition, Sum, add
+
+        found = reduce(add, [b.gram() for b in self.blocks])
+        return super().gram() if isinstance(found, Sum | Composition) else found
 
     @property
     def nnz(self) -> int:

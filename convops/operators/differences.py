@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -34,6 +35,7 @@ class Difference(LinearOperator):
     places: tuple[tuple[int, ...], ...] = static()
     weights: tuple[float, ...] = static()
     bound: float = static()
+    facts: frozenset[str] = static(default=frozenset())
 
     def _matvec(self, x: jax.Array) -> jax.Array:
         return self._along(stencil.forward, x)
@@ -59,7 +61,46 @@ class Difference(LinearOperator):
 
     @property
     def tags(self) -> frozenset[str]:
-        return frozenset({"circulant"} if self.window.circulant else set())
+        return self.facts | ({"circulant"} if self.window.circulant else set())
+
+    def gram(self) -> LinearOperator:
+        """D^T D of a first difference is minus the second difference, with mirrored or periodic samples."""
+        if not self.first or self.window.boundary[0] not in ("symmetric", "edge", "wrap"):
+            return super().gram()
+        taps = {(0,): -1.0, (1,): 2.0, (2,): -1.0}
+        facts = frozenset({"selfadjoint", "psd"})
+        return _fixed(taps, self.in_shape, self.axes, (3,), self.window.boundary, (1,), self.bound**2, facts)
+
+    @property
+    def first(self) -> bool:
+        """Whether it is x[i+1] - x[i] or x[i] - x[i-1]."""
+        return self.weights == (1.0, -1.0)
+
+    def _fuse_sum(self, other: LinearOperator) -> LinearOperator | None:
+        """The sum as one difference along the axes of both, where they agree on the boundaries."""
+        if not isinstance(other, Difference):
+            return None
+        names = dict(zip(self.axes, self.window.boundary, strict=True))
+        if any(
+            names.setdefault(axis, name) != name for axis, name in zip(other.axes, other.window.boundary, strict=True)
+        ):
+            return None
+        axes = tuple(sorted(names))
+        offsets: dict[tuple[int, ...], float] = {}
+        for offset, weight in itertools.chain(self._offsets(axes), other._offsets(axes)):
+            offsets[offset] = offsets.get(offset, 0.0) + weight
+        origin = tuple(-min(*along, 0) for along in zip(*offsets, strict=True))
+        kernel = tuple(max(*along, 0) + o + 1 for along, o in zip(zip(*offsets, strict=True), origin, strict=True))
+        taps = {tuple(n + o for n, o in zip(offset, origin, strict=True)): w for offset, w in sorted(offsets.items())}
+        boundary = tuple(names[axis] for axis in axes)
+        bound, facts = self.bound + other.bound, self.facts & other.facts
+        return _fixed(taps, self.in_shape, axes, kernel, boundary, origin, bound, facts)
+
+    def _offsets(self, axes: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], float]]:
+        """How far from the output sample each tap lies along some axes, and its weight."""
+        for place, weight in zip(self.places, self.weights, strict=True):
+            along = {a: p - o for a, p, o in zip(self.axes, place, self.window.origin, strict=True)}
+            yield tuple(along.get(axis, 0) for axis in axes), weight
 
     @property
     def nnz(self) -> int:
@@ -163,7 +204,16 @@ def laplacian(shape: Any, boundary: Any = "symmetric", *, axes: Any = None) -> L
     return _fixed(taps, shape, axes, (3,) * ndim, names, (1,) * ndim, bound)
 
 
-def _fixed(taps: Any, shape: Shape, axes: Any, kernel: Any, boundary: Any, origin: Any, bound: float) -> Difference:
+def _fixed(
+    taps: Any,
+    shape: Shape,
+    axes: Any,
+    kernel: Any,
+    boundary: Any,
+    origin: Any,
+    bound: float,
+    facts: frozenset[str] = frozenset(),
+) -> Difference:
     window = make_window(tuple(shape[a] for a in axes), kernel, boundary=boundary, origin=origin)
     return Difference(
         in_shape=shape,
@@ -173,6 +223,7 @@ def _fixed(taps: Any, shape: Shape, axes: Any, kernel: Any, boundary: Any, origi
         places=tuple(taps),
         weights=tuple(taps.values()),
         bound=bound,
+        facts=facts,
     )
 
 

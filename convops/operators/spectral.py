@@ -81,7 +81,7 @@ def gram_symbol(op: LinearOperator, transform: str = "fft") -> Symbol | None:
     if isinstance(op, Scaled):
         found = gram_symbol(op.parent, transform)
         return None if found is None else Symbol(jnp.abs(op.factor) ** 2 * found.values, found.axes)
-    if transform == "dct" and isinstance(op, Difference) and _is_first(op):
+    if transform == "dct" and isinstance(op, Difference) and op.first and op.window.boundary == ("symmetric",):
         # D with a zero last (or first) row is not diagonal, but D^T D is the Laplacian with the same boundary
         values = 2 - 2 * np.cos(np.pi * np.arange(op.window.signal[0]) / op.window.signal[0])
         return _spread(jnp.asarray(values), op.axes, len(op.in_shape))
@@ -155,11 +155,6 @@ def _mapped(function, op: LinearOperator, transform: str) -> Symbol | None:
 def _combined(parts: Sequence[Symbol | None], function) -> Symbol | None:
     found = joined(parts)
     return None if found is None else Symbol(function(found[0]), found[1])
-
-
-def _is_first(op: Difference) -> bool:
-    """Whether it is x[i+1] - x[i] or x[i] - x[i-1] under ``symmetric``."""
-    return op.window.boundary == ("symmetric",) and op.weights == (1.0, -1.0)
 
 
 def _kronecker(op: Kronecker, transform: str) -> Symbol | None:

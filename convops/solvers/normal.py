@@ -19,20 +19,20 @@ from .preconditioners import ASYMMETRY
 from .spectral import Transform
 
 
-def normal(A: LinearOperator, L: LinearOperator, weight: jax.Array, x: jax.Array) -> jax.Array:
-    """(A^H A + weight L^H L) x."""
-    return A._rmatvec(A._matvec(x)) + weight * L._rmatvec(L._matvec(x))
+def normal(A: LinearOperator, rough: LinearOperator, weight: jax.Array, x: jax.Array) -> jax.Array:
+    """(A^H A + weight L^H L) x, with `rough` the operator L^H L."""
+    return A._rmatvec(A._matvec(x)) + weight * rough._matvec(x)
 
 
 @jax.jit
 def system_of(A, L, b, weight, first, rtol, atol) -> System:
     """The normal equations for the correction to the first iterate, with a preconditioner where one is known to pay."""
-    return equations(A, L, A._rmatvec(b) - normal(A, L, weight, first), weight, rtol, atol)
+    return equations(A, L, A._rmatvec(b) - normal(A, L.gram(), weight, first), weight, rtol, atol)
 
 
 def equations(A, L, rhs, weight, rtol, atol) -> System:
     """(A^H A + weight L^H L) x = rhs."""
-    matvec = jax.tree_util.Partial(normal, A, L, weight)
+    matvec = jax.tree_util.Partial(normal, A, L.gram(), weight)
     return System(matvec, rhs, jnp.maximum(rtol * length(rhs), atol), preconditioner(A, L, weight, rhs.dtype))
 
 

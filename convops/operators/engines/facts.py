@@ -12,7 +12,7 @@ from ..arrays import traced
 from ..window import Window
 
 Taps = tuple[tuple[int, ...], ...]
-SPARSE = 16  # at most one tap in so many: their places are structure, and kernels that differ in them trace anew
+SPARSE = 2  # taps are called few where they are at most one in so many
 LOW_RANK = 8  # more separable terms than this are not looked for
 
 
