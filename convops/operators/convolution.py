@@ -54,8 +54,8 @@ def convolution(
     method : {"auto", "stencil", "separable", "fourier", "overlap", "dct", "xla"}
         The engine; it never changes the numbers beyond rounding. ``auto`` takes the least predicted time: by shapes,
         and by sparsity, rank and symmetry where the kernel is concrete. `explain` tells which and why, and what a NaN
-        does; `tune` measures. ``separable``, ``overlap`` (one axis) and ``dct`` (``symmetric``, symmetric kernels)
-        refuse kernels that they cannot do exactly.
+        does; `tune` measures. ``separable``, ``overlap`` (no channels) and ``dct`` (``symmetric``, symmetric
+        kernels) refuse kernels that they cannot do exactly.
     rank : int, optional
         With ``method="separable"`` and a concrete kernel of two axes: replace the kernel by the nearest sum of so many
         outer products. This is an approximation; `explain` tells how far it can be off.

@@ -19,7 +19,7 @@ from ..boundary import extend, fold
 from ..window import Window
 from .facts import Facts
 from .slicing import padded
-from .work import Work
+from .work import Work, streamed
 
 _UNROLLED = 16  # so many pairs of channels are multiplied one by one, in one fused operation
 
@@ -81,10 +81,13 @@ def work(facts: Facts, structure: None) -> Work:
     points = math.prod(lengths) * facts.carried * facts.planes
     steps = points * sum(math.log2(n + 1) for n in lengths) * (into + out)
     alone = facts.window.ndim == 1 and facts.carried * max(into, out) * facts.planes == 1
-    copies = (4 + 2 * any(_padded(facts.window))) * points * facts.itemsize * (into + out) / 2
+    size = points * facts.itemsize
+    moved = (4 + 2 * any(_padded(facts.window))) * size
+    if set(facts.window.boundary) != {"wrap"}:
+        moved += streamed(size, facts.window.ndim)
     return Work(
         calls=2,
-        bytes=copies,
+        bytes=moved * (into + out) / 2,
         transforms=0 if alone else steps,
         lone_transforms=steps if alone else 0,
         mixes=0 if into * out == 1 else points * into * out / 2,

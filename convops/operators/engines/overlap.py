@@ -1,4 +1,4 @@
-"""Overlap-save: the signal in blocks short enough for the cache, each convolved by FFT.
+"""Overlap-save: the signal in blocks short enough for the cache, each convolved by FFT; tiles along several axes.
 
 A block of B outputs reads B + L - 1 samples, L being the dilated kernel's length, and takes a transform of
 F >= B + L - 1. The adjoint correlates blocks of the output in the same way. Real kernels act on the real and the
@@ -7,7 +7,7 @@ imaginary part of a complex signal separately.
 
 import math
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from jax import lax
 
 from ..boundary import extend, fold
 from ..window import Window
+from . import tiles
 from .facts import Facts, Unsuitable
 from .slicing import padded
 from .work import Work
@@ -28,11 +29,13 @@ class Structure(NamedTuple):
     length: int
 
 
-def plan(facts: Facts) -> Structure:
-    """Choose the block length; refuse kernels of several axes."""
+def plan(facts: Facts) -> Structure | tiles.Tiling:
+    """Choose the length of the blocks, or the tiles; refuse channels."""
     window = facts.window
-    if window.ndim != 1 or facts.channels is not None:
-        raise Unsuitable("overlap-save is for kernels that act on one axis, without channels")
+    if facts.channels is not None:
+        raise Unsuitable("overlap-save is for convolutions without channels")
+    if window.ndim > 1:
+        return tiles.tiling(window.length, tuple(r + 1 for r in window.reach))
     return Structure(block_length(window.length[0], window.reach[0] + 1))
 
 
@@ -46,19 +49,23 @@ def block_length(kernel: int, outputs: int) -> int:
     return min(lengths, key=lambda f: math.ceil(outputs / (f - kernel + 1)) * f * (math.log2(f) + 5))
 
 
-def prepare(kernel: jax.Array, window: Window, structure: Structure, facts: Facts) -> jax.Array:
+def prepare(kernel: jax.Array, window: Window, structure: Structure | tiles.Tiling, facts: Any) -> jax.Array:
     """Return the spectrum of the dilated kernel over one block."""
     del facts
+    if isinstance(structure, tiles.Tiling):
+        return tiles.spectrum(kernel, window, structure)
     spread = padded(kernel, [(0, 0, window.dilation[0] - 1)])
     transform = jnp.fft.fft if jnp.iscomplexobj(kernel) else jnp.fft.rfft
     return transform(spread, structure.length)
 
 
-def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, structure: Structure) -> jax.Array:
-    """Convolve the last axis of `x`."""
+def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, structure: Any) -> jax.Array:
+    """Convolve the trailing axes of `x`."""
     if jnp.iscomplexobj(x) and not jnp.iscomplexobj(kernel):
         real, imag = (forward(kernel, data, part, window, structure) for part in (x.real, x.imag))
         return lax.complex(real, imag)
+    if isinstance(structure, tiles.Tiling):
+        return tiles.PRODUCTS.convolve(data, x, window, structure)
     head, outputs = window.length[0] - 1, window.reach[0] + 1
     blocks = overlapping(extend(x, window, window.extended), window.offset[0] - head, outputs, head, structure.length)
     y = _filtered(blocks, data, kernel, structure.length)[..., head:]
@@ -66,11 +73,13 @@ def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, st
     return lax.slice_in_dim(y, 0, outputs, window.step[0], axis=-1)
 
 
-def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, structure: Structure) -> jax.Array:
-    """Correlate the last axis of `y`, then fold the extension back."""
+def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, structure: Any) -> jax.Array:
+    """Correlate the trailing axes of `y`, then fold the extension back."""
     if jnp.iscomplexobj(y) and not jnp.iscomplexobj(kernel):
         real, imag = (adjoint(kernel, data, part, window, structure) for part in (y.real, y.imag))
         return lax.complex(real, imag)
+    if isinstance(structure, tiles.Tiling):
+        return jnp.conj(tiles.PRODUCTS.correlate(data, jnp.conj(y), window, structure))
     head, source = window.length[0] - 1, window.source[0]
     spread = padded(y, [(0, 0, window.step[0] - 1)])
     blocks = overlapping(spread, -window.offset[0], source, head, structure.length)
@@ -79,15 +88,19 @@ def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, st
     return fold(x, window, window.extended)
 
 
-def describe(window: Window, structure: Structure, itemsize: int) -> str:
+def describe(window: Window, structure: Structure | tiles.Tiling, itemsize: int) -> str:
     """Blocks, and what one application takes beside its input and output."""
+    if isinstance(structure, tiles.Tiling):
+        return tiles.describe(window, structure, itemsize)
     block = structure.length - window.length[0] + 1
     count = math.ceil((window.reach[0] + 1) / block)
     return f"{count} blocks of FFT length {structure.length}; {count * structure.length * itemsize:,} bytes a signal"
 
 
-def work(facts: Facts, structure: Structure) -> Work:
+def work(facts: Facts, structure: Structure | tiles.Tiling) -> Work:
     """Count two transforms of every block."""
+    if isinstance(structure, tiles.Tiling):
+        return tiles.work(facts, structure)
     blocks = math.ceil((facts.window.reach[0] + 1) / (structure.length - facts.window.length[0] + 1))
     points = blocks * structure.length * facts.carried
     steps = 2 * points * math.log2(structure.length) * facts.planes

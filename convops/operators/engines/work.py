@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+CACHE = 2**24  # bytes of a padded signal beyond which its transforms go through memory that is new to every product
+
 
 class Work(NamedTuple):
     """Amounts of work of one application."""
@@ -21,3 +23,8 @@ class Work(NamedTuple):
     def cost(self, table: dict[str, float]) -> float:
         """Predicted time in microseconds."""
         return sum(amount * table[name] for name, amount in zip(self._fields, self, strict=True)) * 1e-3
+
+
+def streamed(size: float, axes: int) -> float:
+    """Bytes that a pair of transforms along several axes moves through memory, of a padded signal of so many bytes."""
+    return 8.0 * axes * size if axes > 1 and size > CACHE else 0.0
