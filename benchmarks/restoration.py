@@ -4,41 +4,17 @@ All in turn, in random order, float32. SCICO runs in an environment and a proces
 """
 
 import random
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 from skimage.restoration import richardson_lucy
 
 import convops as co
 
-from .environments import ROOT, default_folder, interpreter
+from .elsewhere import elsewhere
 from .report import table
-from .solvers import Solve, timed
+from .solvers import timed
 
 WEIGHT, RHO, STEPS = 2e-2, 0.5, 50
-
-
-@contextmanager
-def scico(folder: str, **problem: object) -> Iterator[Solve]:
-    """SCICO's solver of a problem, at the other end of a pipe."""
-    path = Path(folder) / "problem.npz"
-    np.savez(path, **problem)
-    command = [str(interpreter("scico", default_folder())), "-m", "benchmarks.peers.tv_by_scico", str(path)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=ROOT, text=True, **pipes) as process:
-
-        def solve() -> np.ndarray:
-            process.stdin.write("\n")
-            process.stdin.flush()
-            if not process.stdout.readline():
-                raise RuntimeError("SCICO's process ended")
-            return np.load(f"{path}.x.npy")
-
-        yield solve
 
 
 def total_variation(rng: random.Random) -> list[list[str]]:
@@ -51,10 +27,7 @@ def total_variation(rng: random.Random) -> list[list[str]]:
         return np.asarray(co.admm(A, b, penalty=penalty, x0=start, rho=RHO, rtol=0.0, max_steps=STEPS).x)
 
     kernel = np.asarray(A.kernel, np.float32)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        scico(folder, b=b, kernel=kernel, weight=WEIGHT, rho=RHO, steps=STEPS) as theirs,
-    ):
+    with elsewhere("scico", "tv_by_scico", b=b, kernel=kernel, weight=WEIGHT, rho=RHO, steps=STEPS) as theirs:
         return timed({"convops admm": ours, "SCICO ADMM": theirs}, rng)
 
 

@@ -1,14 +1,15 @@
-"""Whole solves against SciPy and PyLops, the same problem to the same accuracy: ``python -m benchmarks.solvers``.
+"""Whole solves against SciPy, PyLops, SCICO and DeepInverse, to the same accuracy: ``python -m benchmarks.solvers``.
 
 A photograph of 512 x 512 samples with zeros around, blurred by a Gaussian of 2 pixels (17 x 17 taps) or by a motion of
 21, float32. Every candidate keeps the kernel's spectrum, or whatever its package prepares; all run in turn, in random
-order.
+order; SCICO and DeepInverse in environments and processes of their own.
 """
 
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import jax
 import numpy as np
@@ -18,16 +19,32 @@ import scipy.sparse.linalg as scipy_linalg
 
 import convops as co
 
+from .elsewhere import Solve, elsewhere
 from .report import table
 
 SIZE, STEPS, WEIGHT, RTOL = 512, 100, 1e-2, 1e-5
 ROUNDS = 5
-Solve = Callable[[], np.ndarray]
+ELSEWHERE = {"SCICO cg": ("scico", "solves_by_scico"), "DeepInverse CG": ("deepinverse", "solves_by_deepinverse")}
+
+
+def lengths_of(kernel: np.ndarray) -> list[int]:
+    """Lengths of transforms in which nothing wraps around."""
+    return [scipy.fft.next_fast_len(SIZE + k - 1, real=True) for k in kernel.shape]
+
+
+@contextmanager
+def others(kernel: np.ndarray, b: np.ndarray, **how: float) -> Iterator[dict[str, Solve]]:
+    """The solvers of packages in processes of their own."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(elsewhere(*where, b=b, kernel=kernel, lengths=lengths_of(kernel), **how))
+            for name, where in ELSEWHERE.items()
+        }
 
 
 def by_scipy(kernel: np.ndarray) -> scipy_linalg.LinearOperator:
     """The blur by SciPy's transforms on all cores, the spectrum kept."""
-    lengths = [scipy.fft.next_fast_len(SIZE + k - 1, real=True) for k in kernel.shape]
+    lengths = lengths_of(kernel)
     spectrum = scipy.fft.rfft2(kernel, lengths)
     starts = [k // 2 for k in kernel.shape]
 
@@ -126,10 +143,15 @@ def main() -> None:
         A = co.convolution(kernel, (SIZE, SIZE))
         noise = 0.01 * np.random.default_rng(0).standard_normal((SIZE, SIZE)).astype(np.float32)
         b = np.asarray(jax.block_until_ready(A @ photograph)) + noise
-        for job in (least_squares, tikhonov):
+        jobs = {
+            least_squares: {"weight": 0.0, "rtol": 0.0, "steps": STEPS},
+            tikhonov: {"weight": WEIGHT, "rtol": RTOL, "steps": 1000},
+        }
+        for job, how in jobs.items():
             print(f"\n{name}: {job.__doc__}\n")
             header = ["", "median", "by the fastest of the others", "first call", "difference"]
-            print(table(header, timed(job(A, kernel, b), rng)))
+            with others(kernel, b, **how) as theirs:
+                print(table(header, timed(job(A, kernel, b) | theirs, rng)))
 
 
 if __name__ == "__main__":

@@ -1,37 +1,31 @@
-"""SCICO's ADMM for total variation, in a process of its own: ``python -m benchmarks.peers.tv_by_scico FILE``.
+"""SCICO's ADMM for total variation, of data, kernel, weight, penalty parameter and number of steps."""
 
-The file holds data, kernel, weight, penalty parameter and number of steps. For every line of the standard input it
-solves, saves x beside the file and answers with an empty line.
-"""
-
-import sys
+from collections.abc import Mapping
 
 import jax.numpy as jnp
 import numpy as np
 from scico import functional, linop, loss
 from scico.optimize.admm import ADMM, CircularConvolveSolver
 
+from .serving import Solve, serve
 
-def main(path: str) -> None:
-    """Solve as often as asked to."""
-    given = np.load(path)
+
+def prepare(given: Mapping[str, np.ndarray]) -> Solve:
+    """What solves the problem anew."""
     b, kernel = jnp.asarray(given["b"]), jnp.asarray(given["kernel"])
     A = linop.CircularConvolve(kernel, b.shape, b.ndim, b.dtype)
     C = linop.FiniteDifference(b.shape, input_dtype=b.dtype, circular=True)
     misfit, start = loss.SquaredL2Loss(y=b, A=A), A.adj(b)
-    for _ in sys.stdin:
-        solver = ADMM(
-            f=misfit,
-            g_list=[float(given["weight"]) * functional.L21Norm()],
-            C_list=[C],
-            rho_list=[float(given["rho"])],
-            x0=start,
-            maxiter=int(given["steps"]),
-            subproblem_solver=CircularConvolveSolver(),
-        )
-        np.save(f"{path}.x.npy", np.asarray(solver.solve()))
-        print(flush=True)
+    return lambda: ADMM(
+        f=misfit,
+        g_list=[float(given["weight"]) * functional.L21Norm()],
+        C_list=[C],
+        rho_list=[float(given["rho"])],
+        x0=start,
+        maxiter=int(given["steps"]),
+        subproblem_solver=CircularConvolveSolver(),
+    ).solve()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    serve(prepare)
