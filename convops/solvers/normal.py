@@ -27,7 +27,9 @@ def normal(A: LinearOperator, rough: LinearOperator, weight: jax.Array, x: jax.A
 @jax.jit
 def system_of(A, L, b, weight, first, rtol, atol) -> System:
     """The normal equations for the correction to the first iterate, with a preconditioner where one is known to pay."""
-    return equations(A, L, A._rmatvec(b) - normal(A, L.gram(), weight, first), weight, rtol, atol)
+    rhs = A._rmatvec(b).astype(dtype_of(A, L, b))
+    rhs = rhs if first is None else rhs - normal(A, L.gram(), weight, first)
+    return equations(A, L, rhs, weight, rtol, atol)
 
 
 def equations(A, L, rhs, weight, rtol, atol) -> System:
@@ -88,7 +90,12 @@ def implicit(A, L, b, weight, first, rtol, atol, max_steps: int) -> tuple[jax.Ar
     """Solve by CG, differentiated implicitly: the transposed system is solved by CG too."""
     first = jax.lax.stop_gradient(first)
     x, run = by_cg(system_of(A, L, b, weight, first, rtol, atol), rtol, atol, max_steps)
-    return first + x, run
+    return added(first, x), run
+
+
+def added(first: jax.Array | None, x: jax.Array) -> jax.Array:
+    """The correction `x` on top of the first iterate; None stands for zeros, of which no product need be taken."""
+    return x if first is None else first + x
 
 
 def by_cg(whole: System, rtol, atol, max_steps: int) -> tuple[jax.Array, Run]:

@@ -94,11 +94,21 @@ def shared(A: LinearOperator, L: LinearOperator, dtype: Any) -> Transform | Kron
     blocks = A.blocks if isinstance(A, VerticalStack) else (A,)
     concrete = not any(map(traced, jax.tree.leaves((A, L))))
     for name in transforms.NAMES if concrete else ("fft",):
-        parts = [*(_outline(symbol, block, name) for block in blocks), _outline(gram_symbol, L, name)]
-        if (found := joined(parts)) is not None:
+        if (found := _outlines([*((symbol, block) for block in blocks), (gram_symbol, L)], name)) is not None:
             real = not jnp.issubdtype(dtype, jnp.complexfloating)
             return Transform(name, tuple(sorted(found[1])), A.in_shape, real)
     return kronecker_svd(A) if concrete and isinstance(L, Identity) and _small_product(A) else None
+
+
+def _outlines(pairs: Any, name: str) -> Any:
+    """Outlines that `joined` has joined; where one is unknown nobody looks at those after it."""
+    parts = []
+    for function, op in pairs:
+        part = _outline(function, op, name)
+        if part is None:
+            return None
+        parts.append(part)
+    return joined(parts)
 
 
 def _outline(function: Any, op: LinearOperator, name: str) -> Symbol | None:

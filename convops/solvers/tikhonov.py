@@ -123,8 +123,8 @@ def tikhonov(
             weight, chosen = selection.choose(problem, rule, level, steps)
         x = spectral.solved(problem, weight, basis, steps)
     else:
-        first = start_of(A, x0, b.dtype)
-        first = first if centre is None else first - centre
+        first = None if x0 is None and centre is None else start_of(A, x0, b.dtype)
+        first = first if first is None or centre is None else first - centre
         if rule is not None and steps > 1:
             raise ValueError(
                 f"`iterations` is {steps} and `weight` is {rule!r}, which needs a closed form: give a number"
@@ -143,7 +143,7 @@ def _iterated(A, L, b, weight, first, stop, max_steps: int, iterations: int, wat
     for number in range(1, iterations):
         if any(watch) and int(run.code) == STOPPED:
             break
-        step, run = _by_cg(A, L, b - A.matvec(x), weight, jnp.zeros_like(x), stop, max_steps, watch, number)
+        step, run = _by_cg(A, L, b - A.matvec(x), weight, None, stop, max_steps, watch, number)
         x = x + step
     return x, run
 
@@ -155,7 +155,7 @@ def _by_cg(A, L, b, weight, first, stop, max_steps: int, watch, number: int = 0)
     checkpoint = None if checkpoint is None else checkpoint.part(number)
     system = normal.system_of(A, L, b, weight, first, *stop)
     run = solve(ConjugateGradient(), system, max_steps, callback=callbacks, checkpoint=checkpoint, weight=weight)
-    return first + run.state.x, run
+    return normal.added(first, run.state.x), run
 
 
 def _solution(A, L, b, weight, centre, x, run: Run | None, flat: bool, stop, chosen, check: bool) -> Solution:
