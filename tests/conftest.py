@@ -13,5 +13,5 @@ finished = itertools.count(1)
 def bounded_memory():
     """Drop the compiled programs now and then: thousands of them take gigabytes."""
     yield
-    if next(finished) % 25 == 0:
+    if next(finished) % 100 == 0:
         jax.clear_caches()

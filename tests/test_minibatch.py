@@ -13,7 +13,7 @@ SHAPE, NUMBER = (9, 8), 7
 SCENE = np.kron(RNG.random((3, 4)), np.ones((3, 2)))
 KERNELS = RNG.random((NUMBER, 3, 4)) + 0.1
 KERNELS /= KERNELS.sum((1, 2), keepdims=True)
-BLOCKS = [co.convolution(k, SHAPE, boundary="symmetric") for k in KERNELS]
+BLOCKS = [co.convolution(k, SHAPE, boundary="symmetric", method="fourier") for k in KERNELS]
 A = co.vstack(BLOCKS)
 DATA = np.asarray(A @ SCENE)
 MATRICES = [np.asarray(block.as_matrix(), np.float64) for block in BLOCKS]

@@ -46,4 +46,4 @@ def as_inexact(x: Any, name: str) -> jax.Array:
     array = jnp.asarray(as_numbers(x, name))
     if jnp.issubdtype(array.dtype, jnp.inexact):
         return array
-    return array.astype(jnp.zeros(()).dtype)
+    return array.astype(jnp.result_type(float))

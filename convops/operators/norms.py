@@ -122,6 +122,7 @@ def power_iteration(op: LinearOperator, steps: int = 60) -> jax.Array:
     return _length(op._matvec(x))
 
 
+@partial(jax.jit, static_argnames=("shape", "dtype"))
 def scattered(shape: tuple[int, ...], dtype: Any) -> jax.Array:
     """Numbers without structure in [-1/2, 1/2), the same for the same shape: Knuth's multiplicative hash."""
     count = jnp.arange(1, math.prod(shape) + 1, dtype=jnp.uint32) * jnp.uint32(2654435761)

@@ -100,6 +100,12 @@ def length(a: jax.Array) -> jax.Array:
     return root(inner(a, a))
 
 
+@jax.jit
+def small_slope(slope: jax.Array, rtol: jax.Array, atol: jax.Array) -> jax.Array:
+    """The norm of a gradient that is small enough, max(rtol norm(slope), atol) with slope = A^H b."""
+    return jnp.maximum(rtol * length(slope), atol)
+
+
 def overall(parts: list[jax.Array]) -> jax.Array:
     """The 2-norm of norms."""
     return root(sum((part**2 for part in parts[1:]), parts[0] ** 2))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..penalties.base import Penalty
 from ..penalties.constraints import Constraint
-from .checks import data_of, inner, length, reported, scalar, start_of, tolerance
+from .checks import data_of, inner, length, reported, scalar, small_slope, start_of, tolerance
 from .iterate import Run
 from .seen import seen
 from .solution import CONVERGED, NONFINITE, RUNNING, Solution
@@ -81,7 +81,7 @@ def composite_of(A, b, penalty, x0, step, rtol, atol) -> tuple[Composite, bool, 
     if penalty.lifts:
         raise ValueError(f"`penalty` is {penalty!r}, a minimum over further unknowns: pdhg and admm take it")
     rtol, atol = tolerance(rtol, b.dtype, 1e-4, 1e-6), scalar(atol, "atol", b.dtype)
-    threshold = jnp.maximum(rtol * length(A.rmatvec(b)), atol)
+    threshold = small_slope(A.rmatvec(b), rtol, atol)
     if step is None:
         step = _safe_step(A)
     if isinstance(step, str) and step != BACKTRACKING:
@@ -97,6 +97,11 @@ def _safe_step(A: LinearOperator) -> Any:
         norm = A.norm("bound")
     except ValueError:
         return BACKTRACKING
+    return _inverse_square(norm)
+
+
+@jax.jit
+def _inverse_square(norm: jax.Array) -> jax.Array:
     return 1 / jnp.where(norm > 0, norm, 1) ** 2
 
 

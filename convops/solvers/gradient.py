@@ -12,7 +12,7 @@ from ..operators.arrays import ratio
 from ..operators.base import LinearOperator
 from ..operators.norms import scattered
 from ..penalties.base import Penalty
-from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
+from .checks import data_of, inner, length, reported, scalar, small_slope, start_of, steps_of, tolerance
 from .iterate import solve
 from .minibatch import in_batches, observations
 from .progress import Callbacks
@@ -208,7 +208,7 @@ def gradient_descent(
     method: Any = GradientDescent(optimizer, None if known is not None else penalty, project)
     first = start_of(A, x0, b.dtype)
     rtol, atol = tolerance(rtol, b.dtype, 1e-4, 1e-6), scalar(atol, "atol", b.dtype)
-    threshold = jnp.maximum(rtol * length(A.rmatvec(b)), atol)
+    threshold = small_slope(A.rmatvec(b), rtol, atol)
     problem: Any = Descent(A, b, first, jnp.ones((), atol.dtype), threshold, known)
     parts = A if batch is None else observations(A, batch)
     if optimizer is None or project is not None:

@@ -56,32 +56,49 @@ def minimised(
     """Check the arguments, run the method, and report what its iterate is worth."""
     b, flat = data_of(A, b)
     first = start_of(A, x0, b.dtype)
-    rtol = tolerance(rtol, b.dtype, 1e-5, 1e-8)
+    rtol, atol = tolerance(rtol, b.dtype, 1e-5, 1e-8), scalar(atol, "atol", b.dtype)
+    residual, gradient = _thresholds(b, A.rmatvec(b), rtol, atol)
     problem = LeastSquares(
         A,
         b,
         first,
         scalar(damp, "damp", b.dtype),
-        jnp.maximum(rtol * length(b), scalar(atol, "atol", b.dtype)),
-        rtol * length(A.rmatvec(b)),
+        residual,
+        gradient,
         checked_preconditioner(A, preconditioner, b),
         None if truth is None else start_of(A, truth, b.dtype, "truth"),
     )
     run = solve(method, problem, steps_of(max_steps), loop, callback, checkpoint)
     x = run.state.x
     r = b - A.matvec(x)
-    s = A.rmatvec(r) - problem.damp**2 * x
-    met = (length(r) <= 10 * problem.residual) | (length(s) <= 10 * problem.gradient)  # rounding may cost a digit
-    code = jnp.where((run.code == CONVERGED) & ~met, INEXACT, run.code)
+    code, converged, residual, objective = _figures(
+        (problem.damp, problem.residual, problem.gradient), x, r, A.rmatvec(r), run.code
+    )
     return Solution(
         x=x.reshape(-1) if flat else x,
-        converged=code == CONVERGED,
+        converged=converged,
         num_steps=run.steps,
-        residual_norm=reported(length(r)),
-        objective=reported(inner(r, r) + problem.damp**2 * inner(x, x)),
+        residual_norm=residual,
+        objective=objective,
         history=run.history,
         code=code,
     )
+
+
+@jax.jit
+def _thresholds(b: jax.Array, slope: jax.Array, rtol: jax.Array, atol: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The norms of a residual and of a gradient that are small enough, with slope = A^H b."""
+    return jnp.maximum(rtol * length(b), atol), rtol * length(slope)
+
+
+@jax.jit
+def _figures(asked: tuple, x: jax.Array, r: jax.Array, slope: jax.Array, code: jax.Array) -> tuple[jax.Array, ...]:
+    """Why the run ended, whether it converged, and what x is worth, with r = b - A x and slope = A^H r."""
+    damp, residual, gradient = asked
+    met = (length(r) <= 10 * residual) | (length(slope - damp**2 * x) <= 10 * gradient)  # rounding may cost a digit
+    code = jnp.where((code == CONVERGED) & ~met, INEXACT, code)
+    objective = inner(r, r) + damp**2 * inner(x, x)
+    return code, code == CONVERGED, reported(length(r)), reported(objective)
 
 
 def checked_preconditioner(A: LinearOperator, P: Any, b: jax.Array) -> LinearOperator | None:

@@ -233,26 +233,40 @@ def _solved(method, A, b, shift, x0, preconditioner, truth, stop, max_steps, how
     _check_selfadjoint(A, b.dtype)
     first = start_of(A, x0, b.dtype)
     shift = scalar(shift, "shift", b.dtype)
-    threshold = jnp.maximum(tolerance(stop[0], b.dtype, 1e-5, 1e-8) * length(b), scalar(stop[1], "atol", b.dtype))
+    rtol, atol = tolerance(stop[0], b.dtype, 1e-5, 1e-8), scalar(stop[1], "atol", b.dtype)
     matvec = jax.tree_util.Partial(_shifted, A, shift)
     P = checked_preconditioner(A, preconditioner, b)
-    system = System(matvec, b - matvec(first), threshold, None if P is None else jax.tree_util.Partial(_applied, P))
+    rhs, threshold = _posed(A.matvec(first), first, shift, b, rtol, atol)
+    system = System(matvec, rhs, threshold, None if P is None else jax.tree_util.Partial(_applied, P))
     if truth is not None:
         whole = start_of(A, truth, b.dtype, "truth")
         system = system._replace(truth=whole - first, scale=length(whole))
     run = solve(method, system, steps_of(max_steps), *how)
     x = first + run.state.x
-    r = b - matvec(x)
-    code = jnp.where((run.code == CONVERGED) & (length(r) > 10 * threshold), INEXACT, run.code)
+    code, converged, residual, objective = _figures(x, A.matvec(x), shift, b, threshold, run.code)
     return Solution(
         x=x.reshape(-1) if flat else x,
-        converged=code == CONVERGED,
+        converged=converged,
         num_steps=run.steps,
-        residual_norm=reported(length(r)),
-        objective=reported(-(inner(x, r) + inner(x, b)) / 2),
+        residual_norm=residual,
+        objective=objective,
         history=run.history,
         code=code,
     )
+
+
+@jax.jit
+def _posed(image, first, shift, b, rtol, atol) -> tuple[jax.Array, jax.Array]:
+    """The right side for the correction to the first iterate, and the norm of a residual that is small enough."""
+    return b - (image + shift * first), jnp.maximum(rtol * length(b), atol)
+
+
+@jax.jit
+def _figures(x, image, shift, b, threshold, code) -> tuple[jax.Array, ...]:
+    """Why the run ended, whether it converged, and what x is worth, with image = A x."""
+    r = b - (image + shift * x)
+    code = jnp.where((code == CONVERGED) & (length(r) > 10 * threshold), INEXACT, code)
+    return code, code == CONVERGED, reported(length(r)), reported(-(inner(x, r) + inner(x, b)) / 2)
 
 
 def _shifted(A: LinearOperator, shift: jax.Array, x: jax.Array) -> jax.Array:
@@ -270,6 +284,12 @@ def _check_selfadjoint(A: LinearOperator, dtype: Any) -> None:
     if "selfadjoint" in A.tags or any(map(traced, jax.tree.leaves(A))):
         return
     x = scattered(A.in_shape, dtype)
-    y, z = A.matvec(x), A.rmatvec(x)
-    if not traced(y) and float(length(y - z)) > 1e4 * float(jnp.finfo(dtype).eps) * float(length(y) + length(z)):
+    apart, size = _asymmetry(A.matvec(x), A.rmatvec(x))
+    if not traced(apart) and float(apart) > 1e4 * float(jnp.finfo(dtype).eps) * float(size):
         raise ValueError(f"`A` is {A!r}, which is not its own adjoint: use lsqr, lsmr or cgls")
+
+
+@jax.jit
+def _asymmetry(y: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """norm(y - z), and the sum of the norms of the two."""
+    return length(y - z), length(y) + length(z)

@@ -107,7 +107,12 @@ def _parameter(function: Penalty, b: jax.Array) -> jax.Array:
 
 def force_of(A: LinearOperator, b: jax.Array) -> jax.Array:
     """norm(A^H b), above zero: the size of the forces that the penalty is in balance with."""
-    return jnp.maximum(length(A.rmatvec(b)), jnp.finfo(b.dtype).tiny)
+    return _positive_length(A.rmatvec(b))
+
+
+@jax.jit
+def _positive_length(a: jax.Array) -> jax.Array:
+    return jnp.maximum(length(a), jnp.finfo(a.dtype).tiny)
 
 
 def size_of(duals: jax.Array, force: jax.Array) -> jax.Array:
