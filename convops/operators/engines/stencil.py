@@ -19,7 +19,7 @@ from .bilinear import Products
 from .estimating import estimated, few_taps
 from .facts import Facts, Taps
 from .slicing import padded, settled, strided
-from .work import Work
+from .work import CACHE, Work
 
 _UNROLLED = {"cpu": 25}  # longer sums are added in blocks, in a loop; elsewhere above 256 taps, for the compile time
 _BLOCK = 8  # taps of a block: their weights fit into the registers of a CPU
@@ -95,9 +95,10 @@ def sum_work(facts: Facts, window: Window, taps: int, times: int = 1) -> Work:
     into, out = facts.mixed
     parts = times * facts.planes * (2 if facts.complex else 1)
     outputs = math.prod(window.count) * facts.carried * parts
+    blocks = 1 if taps <= _UNROLLED["cpu"] or outputs * facts.itemsize <= 2 * CACHE else math.ceil(taps / _BLOCK)
     copies = 2 * math.prod(k + r for k, r in zip(window.length, window.reach, strict=True)) * facts.carried * parts
     if facts.channels is None or taps * into * out <= _PAIRS:
-        moved = copies * into + 2 * outputs * (1 if facts.channels is None else 2 * out)
+        moved = copies * into + 2 * outputs * blocks * (1 if facts.channels is None else 2 * out)
         small = outputs * taps * into < SERIAL  # then XLA starts no threads
         return Work(
             calls=(0.4 if small else 2) * times * out,

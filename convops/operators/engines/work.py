@@ -27,4 +27,4 @@ class Work(NamedTuple):
 
 def streamed(size: float, axes: int) -> float:
     """Bytes that a pair of transforms along several axes moves through memory, of a padded signal of so many bytes."""
-    return 8.0 * axes * size if axes > 1 and size > CACHE else 0.0
+    return 10.0 * axes * size if axes > 1 and size > CACHE else 0.0
