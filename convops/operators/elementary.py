@@ -29,6 +29,10 @@ class Identity(LinearOperator):
     def tags(self) -> frozenset[str]:
         return frozenset({"selfadjoint", "psd", "diagonal", "circulant", "unitary"})
 
+    @property
+    def nnz(self) -> int:
+        return math.prod(self.in_shape)
+
     def gram(self) -> LinearOperator:
         return self
 

@@ -34,6 +34,10 @@ class Slice(LinearOperator):
         ]
         return lax.pad(y, jnp.zeros((), y.dtype), widths)
 
+    @property
+    def nnz(self) -> int:
+        return math.prod(self.out_shape)
+
     def _norm(self) -> jax.Array:
         return jnp.ones(())
 
