@@ -37,6 +37,21 @@ def test_dtypes(dtype, method):
             assert error <= 10 * jnp.finfo(y.dtype).eps, (dtype, other, error)
 
 
+@pytest.mark.parametrize("method", ["stencil", "fourier"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", *["float32"] * X64])
+def test_dtypes_of_kernel_operators(dtype, method):
+    """As those of convolutions: half precision comes back as it came, double is computed in double."""
+    signal, kernel = (jnp.asarray(np.random.default_rng(1).integers(0, 9, n)) for n in (9, 3))
+    exact = np.convolve(signal, kernel, "same")
+    K = co.kernel_operator(signal.astype(dtype), 3, method=method)
+    assert K.dtype == dtype
+    for other in (dtype, "float32", *["float64"] * X64):
+        y, k = K @ kernel.astype(other), K.rmatvec(signal.astype(other))
+        assert y.dtype == k.dtype == promised(dtype, other)
+        np.testing.assert_allclose(y.astype("float32") * 1.0, exact, atol=300 * jnp.finfo(y.dtype).eps)
+        assert abs(float(k[1]) - float(signal @ signal)) <= 1000 * jnp.finfo(y.dtype).eps
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("method", ["stencil", "separable", "xla", "overlap"])
 def test_a_nan_stays_where_explain_says(method, bad):

@@ -23,9 +23,13 @@ STEPS = {"power": 60, "lanczos": 100}
 
 
 def norm(op: LinearOperator, method: str, steps: int | None) -> jax.Array:
-    """Largest singular value of an operator by one of the `METHODS`."""
+    """Largest singular value of an operator by one of the `METHODS`, in its precision (single for half)."""
     if method not in METHODS:
         raise ValueError(f"`method` is {method!r}; accepted are {', '.join(map(repr, METHODS))}")
+    return _found(op, method, steps).astype(jnp.finfo(_wide(op)).dtype)
+
+
+def _found(op: LinearOperator, method: str, steps: int | None) -> jax.Array:
     if method in STEPS:
         from .window import positive
 
@@ -87,7 +91,7 @@ def lanczos(op: LinearOperator, steps: int) -> jax.Array:
     """
     if 0 in op.out_shape:
         return jnp.zeros(())
-    dtype = jnp.promote_types(op.dtype, jnp.float32)
+    dtype = _wide(op)
     start = 1 + scattered(op.in_shape, dtype) / 100
 
     def step(carry: tuple[jax.Array, jax.Array, jax.Array], _: None) -> tuple[Any, Any]:
@@ -112,14 +116,20 @@ def power_iteration(op: LinearOperator, steps: int = 60) -> jax.Array:
     """Estimate the largest singular value from below, by power iteration on A^H A from a fixed start."""
     if 0 in op.out_shape:
         return jnp.zeros(())
-    start = scattered(op.in_shape, op.dtype)
+    dtype = _wide(op)
+    start = scattered(op.in_shape, dtype)
 
     def step(_: int, x: jax.Array) -> jax.Array:
-        y = op._rmatvec(op._matvec(x))
+        y = op._rmatvec(op._matvec(x)).astype(dtype)
         return ratio(y, _length(y))
 
     x = jax.lax.fori_loop(0, steps, step, start / _length(start))
-    return _length(op._matvec(x))
+    return _length(op._matvec(x).astype(dtype))
+
+
+def _wide(op: LinearOperator) -> jnp.dtype:
+    """The dtype to compute in: half precision has neither the range nor the digits for long sums."""
+    return jnp.promote_types(op.dtype, jnp.float32)
 
 
 def scattered(shape: tuple[int, ...], dtype: Any) -> jax.Array:
