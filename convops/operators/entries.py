@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .arrays import traced
+from .pytree import nested
 
 if TYPE_CHECKING:
     from .base import LinearOperator
@@ -125,10 +126,7 @@ def _parts(op: "LinearOperator") -> list["LinearOperator"]:
     from .base import LinearOperator
     from .batching import Batched
 
-    if isinstance(op, Batched):
-        return op._examples()
-    parts = jax.tree.leaves(op, is_leaf=lambda part: isinstance(part, LinearOperator) and part is not op)
-    return [part for part in parts if isinstance(part, LinearOperator)]
+    return op._examples() if isinstance(op, Batched) else nested(op, LinearOperator)
 
 
 def mixed_coordinates(op: "LinearOperator", axes: tuple[int, ...]) -> Coordinates:
@@ -211,6 +209,8 @@ def _coo(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple
 
 
 def _within(op: "LinearOperator", format: str, limit: int, count: int | None = None) -> None:
+    if isinstance(limit, bool) or not isinstance(limit, int | float | np.number) or not limit >= 0:
+        raise ValueError(f"`limit` is {limit!r}; give a number of bytes")
     size = nbytes(op, format, count)
     if size > limit:
         raise _too_large(op.shape, format, size, limit)

@@ -13,6 +13,7 @@ from .arrays import ratio, traced
 from .base import LinearOperator
 from .engines.fourier import fast_length
 from .products import apply_norm
+from .pytree import nested
 from .window import Window
 
 if TYPE_CHECKING:
@@ -71,9 +72,7 @@ def _largest(op: LinearOperator, transform: str) -> jax.Array | None:
 
 def bounded(op: LinearOperator) -> bool:
     """Whether no part of `_norm` is an estimate."""
-    parts = jax.tree.leaves(op, is_leaf=lambda part: isinstance(part, LinearOperator) and part is not op)
-    nested = [part for part in parts if isinstance(part, LinearOperator)]
-    return type(op)._norm is not LinearOperator._norm and all(map(bounded, nested))
+    return type(op)._norm is not LinearOperator._norm and all(map(bounded, nested(op, LinearOperator)))
 
 
 @partial(jax.jit, static_argnames="steps")
