@@ -145,7 +145,8 @@ def circulant(c: Any) -> Spectral:
     Returns
     -------
     Spectral
-        Known by its eigenvalues, the FFT of `c`; see `spectral`.
+        Known by its eigenvalues, the FFT of `c` in the precision of `c` (single for half): for signals in double give
+        `c` in double. See `spectral`.
 
     Examples
     --------
