@@ -43,8 +43,9 @@ def to_scipy(op: LinearOperator) -> "scipy.sparse.linalg.LinearOperator":
 def from_scipy(matrix: Any, in_shape: Any = None, out_shape: Any = None) -> LinearOperator:
     """Return a SciPy sparse matrix or LinearOperator as an operator on C-order vectors.
 
-    A sparse matrix becomes arrays of coordinates on the device; a LinearOperator is called back on
-    the host at every product, through `jax.pure_callback`, and is differentiable in the data alone by its rmatvec.
+    A sparse matrix becomes arrays of coordinates on the device; a LinearOperator is called back on the host at every
+    product, through `jax.pure_callback`, and is differentiable in the data alone: its matvec by its rmatvec, and the
+    other way round.
 
     >>> import scipy.sparse, convops as co
     >>> A = co.from_scipy(scipy.sparse.eye_array(3, format="csr"))
@@ -54,7 +55,7 @@ def from_scipy(matrix: Any, in_shape: Any = None, out_shape: Any = None) -> Line
     import scipy.sparse.linalg
 
     if scipy.sparse.issparse(matrix):
-        coo = matrix.tocoo()
+        coo = matrix.tocoo(copy=True)  # to sum duplicates in
         coo.sum_duplicates()
         return from_coordinates(coo.row, coo.col, coo.data, coo.shape, in_shape, out_shape)
     if not isinstance(matrix, scipy.sparse.linalg.LinearOperator):
@@ -75,9 +76,20 @@ def _from_linear_operator(matrix: Any, in_shape: Any, out_shape: Any) -> LinearO
         return call
 
     forward, adjoint = called(matrix.matvec, out_shape), called(matrix.rmatvec, in_shape)
-    linear = jax.custom_vjp(forward)
-    linear.defvjp(lambda x: (forward(x), None), lambda _, y: (jnp.conj(adjoint(jnp.conj(y))),))
-    return from_function(lambda x: linear(x), in_shape, entry, adjoint)
+    forward, adjoint = jax.custom_vjp(forward), jax.custom_vjp(adjoint)
+    _differentiable(forward, adjoint)
+    _differentiable(adjoint, forward)
+    return from_function(lambda x: forward(x), in_shape, entry, lambda y: adjoint(y))
+
+
+def _differentiable(function: Any, adjoint: Any) -> None:
+    """Let the derivative of a linear function be the transpose, the conjugate of its adjoint."""
+
+    def backward(like: jax.Array, y: jax.Array) -> tuple[jax.Array]:
+        x = jnp.conj(adjoint(jnp.conj(y)))
+        return ((x if jnp.iscomplexobj(like) else jnp.real(x)).astype(like.dtype),)
+
+    function.defvjp(lambda x: (function(x), jnp.zeros((), x.dtype)), backward)
 
 
 def to_lineax(op: LinearOperator) -> Any:

@@ -82,8 +82,23 @@ def test_tune_measures_and_remembers(tmp_path):
     assert math.prod(product.shape) == math.prod((co.gradient((19, 18)) @ operator).shape)
     with pytest.raises(ValueError, match="give an operator"):
         co.tune(3)
+    for seconds in ("a", -1, np.nan):
+        with pytest.raises(ValueError, match=r"`seconds` is .*; give a number of seconds"):
+            co.tune(operator, seconds=seconds)
     with pytest.raises(ValueError, match="traced"):
         jax.jit(lambda k: co.tune(co.convolution(k, 9)).kernel)(np.ones(3))
+
+
+def test_tune_takes_batches():
+    kernels = np.stack([kernel_of((4,), seed=s) for s in range(6)]).reshape(2, 3, 4)
+    make = lambda k: co.batched(jax.vmap(lambda k: co.convolution(k, 10))(k))  # noqa: E731
+    A = co.batched(jax.vmap(make)(kernels))
+    tuned = co.tune(A, seconds=0.005)
+    x = kernel_of((2, 3, 10), seed=9)
+    assert_same(tuned @ x, np.asarray(A @ x), "any", rtol=RTOL)
+    assert "measured by `tune`" in tuned.op.op.explain()
+    rows = [co.convolution(np.outer(k[0], k[1]), (9, 8), method="separable") for k in kernels]  # by their numbers
+    assert co.tune(co.batched(rows), seconds=0.005).op.method in ("separable", "stencil", "fourier", "xla")
 
 
 def test_tune_goes_by_the_times_in_its_file(tmp_path, monkeypatch):

@@ -138,4 +138,45 @@ def test_matrices():
         operator.as_matrix(order="nonsense")
     with pytest.raises((ValueError, MemoryError), match="limit"):
         operator.as_matrix(limit=1000)
+    for build in (operator.as_matrix, operator.to_sparse):
+        with pytest.raises(ValueError, match="`limit` is None; give a number of bytes"):
+            build(limit=None)
     assert operator.as_matrix(limit=10**9).shape == (3000, 3000)
+
+
+A = co.convolution(np.ones(3), 8)
+REFUSED = {
+    "no channels": (lambda: co.convolution(np.ones((0, 3, 2)), (3, 4), channels=True), r"`kernel` is empty"),
+    "rank of NaN": (
+        lambda: co.convolution(np.full((3, 3), np.nan), (4, 4), method="separable", rank=1),
+        "`kernel` holds NaN",
+    ),
+    "method": (lambda: co.convolution(np.ones(3), 8, method=["a"]), r"`method` is \['a'\]; accepted are 'auto', 'st"),
+    "fields": (lambda: co.convolution(np.ones(3, [("a", "f4")]), 8), "`kernel` is a ndarray, not an array of numbers"),
+    "one operator": (lambda: co.batched(A), "`ops` is one operator, .* jax.vmap"),
+    "one diagonal": (lambda: co.batched(co.diagonal(np.ones(3))), "`ops` is one operator, .* jax.vmap"),
+    "no arrays": (lambda: co.batched([co.identity(3)] * 2), "`ops` hold no arrays .* block_diagonal"),
+    "mask": (lambda: co.mask("a"), "`keep` is a str"),
+    "mask of NaN": (lambda: co.mask([np.nan, 1]), "`keep` holds NaN"),
+    "kronecker": (lambda: co.kronecker(A, 2), "`right` is a int; give an operator"),
+    "stack": (lambda: co.vstack(A), "`ops` is a Convolution; it must be"),
+    "blocks": (lambda: co.block_diagonal(None), "`ops` is a NoneType; it must be"),
+    "others": (lambda: co.hstack([A, 3]), "`ops` must be .* got int"),
+    "crop": (lambda: co.crop(5, 9), r"`slices` is \(9,\); give at most 1 slices"),
+    "function": (lambda: co.from_function(3, 4), "`function` is 3; give a function"),
+    "adjoint": (lambda: co.from_function(np.cumsum, 4, None, 3), "`adjoint` is 3; give a function"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refusals_in_one_sentence(what):
+    make, message = REFUSED[what]
+    with pytest.raises(ValueError, match=message) as caught:
+        make()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(np.dtype(np.longdouble) == np.float64, reason="the same here")
+def test_long_doubles():
+    with pytest.raises(ValueError, match=r"`x` has dtype .*; give it as float64"):
+        A @ np.ones(8, np.longdouble)

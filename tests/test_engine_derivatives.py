@@ -39,6 +39,18 @@ def test_derivatives_in_kernel_and_signal(method, size, mode):
     assert_same(mixed.ravel(), other.T @ y.ravel(), "any", rtol=RTOL)
 
 
+@pytest.mark.parametrize("side", ["kernel", "signal"])
+def test_derivatives_where_only_one_is_complex(side):
+    k, x = kernel_of((2, 3), side == "kernel"), kernel_of((6, 7), side == "signal", seed=1)
+    y, pull = jax.vjp(lambda k, x: co.convolution(k, x.shape, method="stencil")._matvec(x), k, x)
+    matrix, columns = oracle.convolution_matrix_nd(k, x.shape), oracle.kernel_operator_matrix(x, k.shape)
+    assert_same(y.ravel(), matrix @ x.ravel(), "any", rtol=RTOL)
+    c = kernel_of(y.shape, True, seed=2)
+    both = columns.T @ c.ravel(), matrix.T @ c.ravel()
+    for found, wanted, like in zip(pull(jnp.asarray(c)), both, (k, x), strict=True):
+        assert_same(found.ravel(), wanted if np.iscomplexobj(like) else wanted.real, "any", rtol=RTOL)
+
+
 @needs_x64
 def test_derivatives_and_batches_commute():
     """vmap of grad and grad of vmap, over kernels, signals and both, for the stencil's own operations."""

@@ -48,6 +48,15 @@ def test_norms_of_few_singular_values_and_of_none():
     assert co.convolution([1.0, 2.0, 3.0], 2, mode="valid").norm("lanczos") == 0
 
 
+def test_norms_in_half_precision():
+    """Squares of that many small numbers underflow in it, and their sums have no digits."""
+    A = co.convolution(np.full((3, 3), 1 / 9, np.float16), (512, 512))
+    f = co.from_function(A._matvec, A.in_shape, np.float16)
+    for found in (A.norm("power"), f.norm()):
+        assert found.dtype == np.float32
+        assert 0.97 < found < 1.001
+
+
 def test_norms_refuse():
     A = co.from_matrix(RNG.standard_normal((4, 3)))
     with pytest.raises(ValueError, match=r"no bound is known for the norm of Matrix .* method='lanczos' or 'power'"):

@@ -1,10 +1,13 @@
 """Every operator in the package keeps the contract of `convops.testing.check_operator`."""
 
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.sparse
+import scipy.sparse.linalg
 
 import convops as co
 from convops.testing import check_operator
@@ -151,3 +154,28 @@ def test_kernels_of_one_shape_share_one_trace():
     for kernel in kernels:
         apply(co.convolution(kernel, x.shape, boundary="symmetric"), x)
     assert len(traces) == 1
+
+
+def test_from_scipy_leaves_the_matrix_as_it_was():
+    S = scipy.sparse.coo_array((np.ones(3), ([0, 0, 1], [1, 1, 0])), shape=(2, 2))
+    A = co.from_scipy(S)
+    assert (S.nnz, A.nnz) == (3, 2)
+
+
+@pytest.mark.parametrize("kind", [float, complex])
+def test_derivatives_through_what_is_called_back(kind):
+    matrix = (np.arange(6.0) + (1j if kind is complex else 0)).reshape(2, 3)
+    F, A = co.from_scipy(scipy.sparse.linalg.aslinearoperator(matrix)), matrix
+    for product, dense in ((F, A), (F.H, A.conj().T), (F.gram(), A.conj().T @ A)):
+        x = np.arange(1.0, dense.shape[1] + 1)
+        slope = jax.grad(lambda x, product=product: jnp.sum(jnp.abs(product @ x) ** 2))(x)
+        np.testing.assert_allclose(slope, 2 * (dense.conj().T @ dense @ x).real, rtol=1e-5)
+
+
+def test_windows_are_pickled_without_what_they_keep():
+    window = co.convolution(np.ones(3), 8).window
+    hash(window)
+    again = pickle.loads(pickle.dumps(window))
+    assert again == window
+    assert "_hash" not in again.__dict__
+    assert hash(again) == hash(window)

@@ -46,6 +46,15 @@ def test_convolution_matrix(is_complex, na, nv, mode):
     np.testing.assert_allclose(matrix @ v, product, rtol=0, atol=1e-12 if X64 else 1e-5)
 
 
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+def test_convolution_matrix_of_a_batch(mode):
+    for a, n in (([[1, 2]], 3), (np.arange(1, 7).reshape(2, 1, 3), 2)):
+        wanted = scipy.linalg.convolution_matrix(a, n, mode)
+        got = co.convolution_matrix(a, n, mode)
+        assert got.shape == wanted.shape
+        np.testing.assert_array_equal(got, wanted)
+
+
 @pytest.mark.parametrize("n", [0, -1])
 def test_convolution_matrix_refuses_n(n):
     for function in (scipy.linalg.convolution_matrix, co.convolution_matrix):

@@ -74,7 +74,7 @@ def test_fractional_powers_of_negative_eigenvalues(boundary):
     assert np.isnan(jax.jit(lambda A: A.sqrt().spectrum)(A)).any()
     C = co.spectral(A.eigenvalues, A.transform, A.axes, real=False)
     close((C.sqrt() @ C.sqrt()).as_matrix(), dense(A))
-    with pytest.raises(ValueError, match="`exponent` is 'two'; give a real number"):
+    with pytest.raises(ValueError, match=r"`exponent` is 'two'; give a real number"):
         A.power("two")
 
 
@@ -98,3 +98,14 @@ def test_through_jit_vmap_and_grad():
     for k, y in zip(kernels, found, strict=True):
         a = oracle.convolution_matrix_nd(k, SHAPE, boundary="wrap")
         close(y.reshape(-1), a @ a.T @ x.ravel(), 10 * TOLERANCE)
+
+
+def test_thresholds_and_exponents_that_are_no_such_numbers():
+    A = co.spectral([4.0, 2.0, 1.0, 2.0])
+    for rcond in (-1, np.nan, True, 2.0, "a", [1]):
+        with pytest.raises(ValueError, match=r"`rcond` is .*; give a number of at least 0 and below 1"):
+            A.pseudo_inverse(rcond)
+    for exponent in (np.nan, np.inf, True, "a"):
+        with pytest.raises(ValueError, match=r"`exponent` is .*; give a finite real number"):
+            A.power(exponent)
+    close(jax.jit(lambda A, r: A.pseudo_inverse(r).spectrum)(A, 0.3), [0.25, 0.5, 0])

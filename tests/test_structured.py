@@ -57,6 +57,28 @@ def test_toeplitz_and_hankel_equal_scipys(kind, name):
     assert (np.asarray(A.to_sparse().toarray()) != 0).sum() == A.nnz
 
 
+def test_few_diagonals_take_few_entries():
+    """Of 100 million."""
+    c = np.zeros(10_000)
+    c[[0, 3]] = 2.0, 5.0
+    for A, count in ((co.toeplitz(c), 10_000 + 2 * 9_997), (co.hankel(c), 1 + 4)):
+        sparse = A.to_sparse(limit=10**6)
+        assert A.nnz == sparse.nnz == count
+        x = real(10_000)
+        close(sparse @ x, A @ x)
+
+
+@pytest.mark.skipif(not X64, reason="double precision")
+def test_a_signal_in_double_is_computed_in_double():
+    c, r, x = (real(9).astype(np.float32) for _ in "crx")
+    x = x.astype(np.float64) + 1e-9
+    for kind in ("toeplitz", "hankel"):
+        A, wanted = getattr(co, kind)(c, r), getattr(scipy.linalg, kind)(c, r).astype(np.float64)
+        assert A.dtype == np.float32
+        close(A @ x, wanted @ x)
+        close(A.rmatvec(x), wanted.T @ x)
+
+
 @pytest.mark.parametrize("c", [real(5), cplx(4), real(1), [1, 2, 3]], ids=str)
 def test_circulant_equals_scipys(c):
     close(co.circulant(c).as_matrix(), scipy.linalg.circulant(c))

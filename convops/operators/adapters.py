@@ -126,6 +126,11 @@ def from_function(
     adjoint : callable, optional
         The conjugate transpose; by default from `jax.linear_transpose`.
 
+    Raises
+    ------
+    ValueError
+        If `function` is none, or returns anything but one array.
+
     Examples
     --------
     >>> import jax.numpy as jnp, convops as co
@@ -133,6 +138,9 @@ def from_function(
     >>> print(A.H @ [1.0, 1.0, 1.0])
     [3. 2. 1.]
     """
+    for name, given in (("function", function), ("adjoint", adjoint)):
+        if not callable(given) and (given is not None or name == "function"):
+            raise ValueError(f"`{name}` is {given!r}; give a function of one array")
     in_shape = shape_of(in_shape, "in_shape")
     entry = jnp.zeros(()).dtype if dtype is None else jax.dtypes.canonicalize_dtype(dtype)
     out = jax.eval_shape(function, jax.ShapeDtypeStruct(in_shape, entry))

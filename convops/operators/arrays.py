@@ -1,5 +1,6 @@
 """What users pass as arrays."""
 
+import math
 from typing import Any
 
 import jax
@@ -24,9 +25,19 @@ def as_numbers(x: Any, name: str) -> Any:
             return jnp.asarray(x)
         except (TypeError, ValueError):
             array = np.asarray(None)
-    if array.dtype.kind not in "biufcV":
-        raise ValueError(f"`{name}` is a {type(x).__name__}, not an array of numbers")
+    if array.dtype.kind not in "biufc" and not jnp.issubdtype(array.dtype, jnp.inexact):
+        raise ValueError(f"`{name}` is a {type(x).__name__}, not an array of numbers (dtype {array.dtype})")
+    if array.dtype in (np.longdouble, np.clongdouble) and array.dtype not in (np.float64, np.complex128):
+        raise ValueError(f"`{name}` has dtype {array.dtype}, which JAX does not have; give it as float64 or complex128")
     return array
+
+
+def number(x: Any, name: str, accepted: str, least: float = -math.inf, below: float = math.inf) -> float:
+    """Return a finite real number in [least, below) as a float, or refuse it."""
+    kind = np.asarray(x).dtype.kind if isinstance(x, int | float | np.generic | np.ndarray | jax.Array) else "O"
+    if kind not in "iuf" or np.ndim(x) != 0 or not math.isfinite(x) or not least <= float(x) < below:
+        raise ValueError(f"`{name}` is {x!r}; give {accepted}")
+    return float(x)
 
 
 def ratio(a: Any, b: jax.Array) -> jax.Array:

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .arrays import as_inexact
-from .products import apply, apply_adjoint, mapped
+from .products import apply, apply_adjoint, mapped, multiplied, multiplied_rows
 from .pytree import register, static
 
 if TYPE_CHECKING:
@@ -128,13 +127,20 @@ class LinearOperator:
 
     @property
     def nnz(self) -> int:
-        """Number of structurally non-zero entries of the matrix."""
+        """Number of structurally non-zero entries of the matrix.
+
+        Known in closed form where the structure tells; where only the matrix does, it is built, and a MemoryError names
+        its size above 2 GiB.
+        """
         from . import entries
 
-        return len(entries.coordinates(self)[0])
+        return len(entries.coordinates(self, LIMIT)[0])
 
     def nbytes(self, format: str = "dense") -> int:
-        """Bytes that the matrix would take as 'dense', 'csr', 'csc', 'coo' or 'bcoo', or takes as 'operator'."""
+        """Bytes that the matrix would take as 'dense', 'csr', 'csc', 'coo' or 'bcoo', or takes as 'operator'.
+
+        The sparse formats take `nnz`, with its MemoryError.
+        """
         from . import entries
 
         return entries.nbytes(self, format)
@@ -192,23 +198,11 @@ class LinearOperator:
             from . import algebra
 
             return algebra.compose(self, other)
-        x = as_inexact(other, "x")
-        n = self.shape[1]
-        if x.shape in (self.in_shape, (n,)):
-            return self.matvec(x)
-        if x.ndim == 2 and x.shape[0] == n:
-            return self.matvec(x.T.reshape(-1, *self.in_shape)).reshape(x.shape[1], -1).T
-        raise ValueError(
-            f"`x` has shape {x.shape}; A @ x takes {self.in_shape}, ({n},) or columns ({n}, k): "
-            "for leading batch axes use A.matvec(x)"
-        )
+        return multiplied(self, other)
 
     def __rmatmul__(self, other: Any) -> jax.Array:
         """Return the product x A with flat rows: (m,) or (k, m)."""
-        x = as_inexact(other, "x")
-        if x.ndim not in (1, 2) or x.shape[-1] != self.shape[0]:
-            raise ValueError(f"`x` has shape {x.shape}; x @ A takes rows ({self.shape[0]},) or (k, {self.shape[0]})")
-        return self.T @ x if x.ndim == 1 else (self.T @ x.T).T
+        return multiplied_rows(self, other)
 
     # algebra
 
@@ -276,7 +270,12 @@ class LinearOperator:
         return entries.dense(self, order, limit)
 
     def to_sparse(self, format: str = "csr", *, order: Literal["C", "F"] = "C", limit: int = LIMIT) -> Any:
-        """Build the matrix with exactly `nnz` entries: 'csr', 'csc', 'coo' (SciPy arrays) or 'bcoo' (jax)."""
+        """Build the matrix with exactly `nnz` entries: 'csr', 'csc', 'coo' (SciPy arrays) or 'bcoo' (jax).
+
+        SciPy has no half precision: its formats then hold float32.
+        Above `limit` bytes a MemoryError names the size, before anything is allocated where that is known: for
+        operators of unknown structure, of which the dense matrix is built on the way, for factors and for terms.
+        """
         from . import entries
 
         return entries.sparse(self, format, order, limit)

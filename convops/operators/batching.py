@@ -6,9 +6,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from .adapters import Matrix, SparseMatrix
+from .algebra import Scaled
 from .base import LinearOperator, Shape
 from .blocks import BlockDiagonal, block_diagonal, checked, shifted
-from .pytree import static
+from .diagonalized import Spectral
+from .elementary import Diagonal, Mask
+from .kernel_operator import KernelOperator
+from .pytree import nested, static
+from .structured import Toeplitz
+from .windowed import Convolution
 
 
 class Batched(LinearOperator):
@@ -83,7 +90,36 @@ def batched(ops: LinearOperator | Sequence[LinearOperator]) -> LinearOperator:
             )
         op = jax.tree.map(lambda *leaves: jnp.stack(leaves), *blocks)
     leading = {leaf.shape[:1] for leaf in jax.tree.leaves(op)}
+    if not leading:
+        raise ValueError(f"`ops` hold no arrays that could differ: {op!r}; use block_diagonal()")
     if len(leading) != 1 or () in leading:
         raise ValueError(f"`ops` has leaves with leading axes {leading}; build it with jax.vmap over a factory")
+    if not _in_front(op, 1):
+        raise ValueError(f"`ops` is one operator, {op!r}; build a batch with jax.vmap over a factory, or give several")
     ((size,),) = leading
     return Batched(op=op, in_shape=(size, *op.in_shape), out_shape=(size, *op.out_shape))
+
+
+def _in_front(op: Any, axes: int) -> bool:
+    """Whether the arrays of an operator and of all that it is made of have so many batch axes."""
+    match op:
+        case Convolution():
+            found = len(op._batch)
+        case Diagonal():
+            found = op.values.ndim - len(op.in_shape)
+        case Mask():
+            found = op.keep.ndim - len(op.in_shape)
+        case Spectral():
+            found = op.spectrum.ndim - len(op.in_shape)
+        case KernelOperator():
+            found = op.signal.ndim - len(op.out_shape)
+        case Matrix():
+            found = op.matrix.ndim - 2
+        case SparseMatrix() | Toeplitz():
+            found = op.values.ndim - 1
+        case Scaled():
+            found = op.factor.ndim
+        case _:
+            found = axes
+    inner = axes + isinstance(op, Batched)
+    return found == axes and all(_in_front(part, inner) for part in nested(op, LinearOperator))

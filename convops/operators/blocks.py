@@ -1,7 +1,7 @@
 """Operators of blocks: stacks, block diagonal and Kronecker product."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from itertools import pairwise
 from typing import Any
@@ -190,6 +190,9 @@ def kronecker(left: LinearOperator, right: LinearOperator) -> LinearOperator:
     >>> co.kronecker(co.identity(2), co.convolution([1.0, 1.0], 3)).in_shape
     (2, 3)
     """
+    for name, op in (("left", left), ("right", right)):
+        if not isinstance(op, LinearOperator):
+            raise ValueError(f"`{name}` is a {type(op).__name__}; give an operator")
     return Kronecker(
         left=left,
         right=right,
@@ -200,9 +203,12 @@ def kronecker(left: LinearOperator, right: LinearOperator) -> LinearOperator:
 
 def checked(ops: Any, equal: str | None) -> tuple[LinearOperator, ...]:
     """Return the operators as a tuple; refuse anything else, and those that differ in the attribute `equal`."""
+    if not isinstance(ops, Iterable):
+        raise ValueError(f"`ops` is a {type(ops).__name__}; it must be a non-empty sequence of operators")
     ops = tuple(ops)
     if not ops or not all(isinstance(op, LinearOperator) for op in ops):
-        raise ValueError("`ops` must be a non-empty sequence of operators")
+        others = sorted({type(op).__name__ for op in ops if not isinstance(op, LinearOperator)})
+        raise ValueError("`ops` must be a non-empty sequence of operators; got " + (", ".join(others) or "none"))
     if equal:
         for a, b in pairwise(ops):
             if getattr(a, equal) != getattr(b, equal):

@@ -122,7 +122,7 @@ def fold_axis(y: jax.Array, axis: int, n: int, low: int, high: int, boundary: st
         shape = (*y.shape[:axis], n, *y.shape[axis + 1 :])
         where = (slice(None),) * axis + (how.index,)
         x = jnp.zeros(shape, y.dtype).at[where].add(sign * y)
-        heads, tails = (jnp.sum(c * y, axis, keepdims=True) for c in (first, last))
+        heads, tails = (jnp.sum(_times(c, y), axis, keepdims=True) for c in (first, last))
         return x + _pad(heads, axis, 0, n - 1) + _pad(tails, axis, n - 1, 0)
     inside = how.runs[_inside(how)]
     total = lax.slice_in_dim(y, inside.begin, inside.begin + inside.length, axis=axis)
@@ -174,8 +174,15 @@ def _read(x: jax.Array, run: Run, axis: int) -> jax.Array:
 def _combine(piece: jax.Array, ends, sign, first, last) -> jax.Array:
     if isinstance(sign, int):
         piece = piece if sign == 1 else sign * piece
-        return piece + first * ends[0] + last * ends[1] if first or last else piece
-    return sign * piece + first * ends[0] + last * ends[1]
+        for coefficient, end in zip((first, last), ends, strict=True):
+            piece = piece + coefficient * end if coefficient else piece
+        return piece
+    return sign * piece + _times(first, ends[0]) + _times(last, ends[1])
+
+
+def _times(coefficients: jax.Array, x: jax.Array) -> jax.Array:
+    """The product, zero where a coefficient is, even of a NaN."""
+    return jnp.where(coefficients == 0, 0, coefficients * x)
 
 
 def _columns(how: Rule, x: jax.Array, axis: int):

@@ -143,6 +143,8 @@ def _geometry(
         raise ValueError(
             f"`kernel` has shape {kernel.shape}; give at least one axis of taps" + channels * " behind (out, in)"
         )
+    if channels and 0 in kernel.shape[:2]:
+        raise ValueError(f"`kernel` is empty (shape {kernel.shape}); give at least one channel out and in")
     if channels and kernel.shape[1] != in_shape[0]:
         raise ValueError(
             f"`kernel` has shape {kernel.shape} and `shape` is {in_shape}; with channels=True the kernel is "
@@ -173,7 +175,7 @@ def normal_axes(axes: Any, ndim: int, total: int, first: int = 0) -> tuple[int, 
 
 
 def convolution_matrix(a: Any, n: int, mode: str = "full") -> jax.Array:
-    """Return the dense convolution matrix of a 1-D array, as `scipy.linalg.convolution_matrix` does.
+    """Return the dense convolution matrix of an array, as `scipy.linalg.convolution_matrix` does.
 
     ``convolution_matrix(a, n, mode) @ v`` equals ``numpy.convolve(a, v, mode)`` for a vector of length `n`. NumPy's
     rule holds: ``same`` has max(len(a), n) rows and ``valid`` has max - min + 1, whichever of the two is longer.
@@ -181,20 +183,20 @@ def convolution_matrix(a: Any, n: int, mode: str = "full") -> jax.Array:
 
     Parameters
     ----------
-    a : array of shape (m,)
-        Its dtype is kept, integers included.
+    a : array of shape (..., m)
+        Its dtype is kept, integers included. Leading axes are a batch of arrays.
     n : int
         Number of columns.
     mode : {"full", "valid", "same"}
 
     Returns
     -------
-    Array of shape (rows, n)
+    Array of shape (..., rows, n)
 
     Raises
     ------
     ValueError
-        If `a` is not one-dimensional or empty, `n` is not positive, or `mode` is unknown.
+        If `a` is empty or a single number, `n` is not positive, or `mode` is unknown.
 
     Examples
     --------
@@ -209,18 +211,19 @@ def convolution_matrix(a: Any, n: int, mode: str = "full") -> jax.Array:
     if n <= 0:
         raise ValueError("n must be a positive integer.")
     array = jnp.asarray(a)
-    if array.ndim != 1:
-        raise ValueError("convolution_matrix expects a one-dimensional array as input")
     if array.size == 0:
         raise ValueError("len(a) must be at least 1.")
+    if array.ndim == 0:
+        raise ValueError("convolution_matrix expects an array of at least one axis as input")
     if mode not in MODES:
         raise ValueError("'mode' argument must be one of ('full', 'valid', 'same')")
-    shorter, longer = sorted((array.size, n))
+    m = array.shape[-1]
+    shorter, longer = sorted((m, n))
     start, rows = {
-        "full": (0, array.size + n - 1),
+        "full": (0, m + n - 1),
         "same": ((shorter - 1) // 2, longer),
         "valid": (shorter - 1, longer - shorter + 1),
     }[mode]
     tap = start + np.arange(rows)[:, None] - np.arange(n)
-    inside = (tap >= 0) & (tap < array.size)
-    return jnp.where(inside, array[np.where(inside, tap, 0)], jnp.zeros((), array.dtype))
+    inside = (tap >= 0) & (tap < m)
+    return jnp.where(inside, array[..., np.where(inside, tap, 0)], jnp.zeros((), array.dtype))

@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from . import eigenvalue, transforms
 from .adjoint import HELD
@@ -191,11 +190,9 @@ class Spectral(LinearOperator):
         return jnp.max(jnp.abs(self.spectrum))
 
     def _coordinates(self) -> Any:
-        numbers = np.arange(math.prod(self.in_shape)).reshape(self.in_shape)
-        carried = numbers[tuple(slice(0, 1) if a in self.axes else slice(None) for a in range(numbers.ndim))]
-        group = np.broadcast_to(carried, self.in_shape).ravel()  # which carried signal a sample belongs to
-        rows, columns = np.nonzero(group[:, None] == group)
-        return rows, columns, np.asarray(self.as_matrix(limit=2**62))[rows, columns]
+        from .entries import mixed_coordinates
+
+        return mixed_coordinates(self, self.axes)
 
     def _detail(self) -> str:
         return f"{self.transform} over axes {self.axes}"

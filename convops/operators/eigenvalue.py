@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .arrays import positive_ratio, traced
+from .arrays import number, positive_ratio, traced
 
 
 def check_regular(values: jax.Array, what: str) -> None:
@@ -23,7 +23,10 @@ def check_regular(values: jax.Array, what: str) -> None:
 
 def reciprocal(values: jax.Array, rcond: float | None) -> jax.Array:
     """1 / lambda where |lambda| > rcond max|lambda|, else 0."""
-    rcond = 100 * float(jnp.finfo(values.dtype).eps) if rcond is None else rcond
+    if rcond is None:
+        rcond = 100 * float(jnp.finfo(values.dtype).eps)
+    elif not traced(rcond):
+        rcond = number(rcond, "rcond", "a number of at least 0 and below 1", least=0, below=1)
     sizes = jnp.abs(values)
     keep = sizes > rcond * jnp.max(sizes)
     return jnp.where(keep, 1 / jnp.where(keep, values, 1), 0)
@@ -31,9 +34,7 @@ def reciprocal(values: jax.Array, rcond: float | None) -> jax.Array:
 
 def power(values: jax.Array, exponent: float, real: bool, psd: bool) -> tuple[jax.Array, bool]:
     """lambda^p, and whether all of them are known to be non-negative; refused where it is not defined."""
-    if isinstance(exponent, bool) or not isinstance(exponent, int | float | np.integer | np.floating):
-        raise ValueError(f"`exponent` is {exponent!r}; give a real number")
-    exponent = float(exponent)
+    exponent = number(exponent, "exponent", "a finite real number")
     if exponent < 0:
         check_regular(values, f"power({exponent:g})")
     symmetric = not jnp.iscomplexobj(values)

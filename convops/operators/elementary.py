@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .arrays import as_inexact
+from .arrays import as_inexact, as_numbers, traced
 from .base import LinearOperator, Shape
 from .pytree import static
 from .window import shape_of
@@ -28,6 +28,10 @@ class Identity(LinearOperator):
     @property
     def tags(self) -> frozenset[str]:
         return frozenset({"selfadjoint", "psd", "diagonal", "circulant", "unitary"})
+
+    @property
+    def nnz(self) -> int:
+        return math.prod(self.in_shape)
 
     def gram(self) -> LinearOperator:
         return self
@@ -163,5 +167,8 @@ def mask(keep: Any) -> LinearOperator:
     >>> print(co.mask([True, False, True]) @ [1.0, 2.0, 3.0])
     [1. 0. 3.]
     """
-    array = jnp.asarray(keep).astype(bool)
+    array = as_numbers(keep, "keep")
+    if not traced(array) and np.any(np.isnan(np.asarray(array))):
+        raise ValueError("`keep` holds NaN, which says neither; give true or false for each entry")
+    array = jnp.asarray(array).astype(bool)
     return Mask(keep=array, in_shape=array.shape, out_shape=array.shape)

@@ -2,6 +2,7 @@
 
 On ``full`` and on a periodic boundary the product of convolutions is the convolution with the convolved kernels, and
 A^H A that with the kernel's autocorrelation. A sum over the same window adds the kernels, aligned at their origins.
+Kernels in half precision stay apart in products: what they make together may exceed its range.
 """
 
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ def product(left: "Convolution", right: "Convolution") -> "Convolution | None":
     a, b = left.window, right.window
     alike = left.axes == right.axes and a.dilation == b.dilation and set(b.step) == {1}
     if not alike or left.channels or right.channels or not (_open(a, b) or _periodic(a, b)):
+        return None
+    if _half(jnp.result_type(left.kernel, right.kernel)):
         return None
     kernel = _convolved(left.kernel, right.kernel, a, b)
     window = make_window(
@@ -66,7 +69,7 @@ def gram(op: "Convolution") -> "Convolution | None":
 
     window = op.window
     exact = window.circulant or (window.mode == "full" and set(window.step) == {1})
-    if not exact or op.channels:
+    if not exact or op.channels or _half(op.kernel.dtype):
         return None
     flipped = jnp.flip(jnp.conj(op.kernel), tuple(range(-window.ndim, 0)))
     kernel = _convolved(flipped, op.kernel, window, window)
@@ -79,6 +82,10 @@ def gram(op: "Convolution") -> "Convolution | None":
     )
     facts = frozenset({"selfadjoint", "psd"})
     return build(kernel, centred, op.in_shape, op.axes, method=op.requested, facts=facts, strict=False)
+
+
+def _half(dtype: jnp.dtype) -> bool:
+    return jnp.finfo(dtype).bits < 32
 
 
 def _open(a: Window, b: Window) -> bool:

@@ -1,7 +1,7 @@
 """The convolution as a linear map of its kernel: the im2col matrix of a signal."""
 
-import dataclasses
 import math
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .arrays import as_inexact
+from .arrays import as_inexact, traced
 from .base import LinearOperator, Shape
 from .convolution import normal_axes
 from .engines import fourier, stencil
@@ -37,17 +37,31 @@ class KernelOperator(LinearOperator):
     method: str = static()
 
     def _matvec(self, x: jax.Array) -> jax.Array:
+        return self._computed(x, self.out_shape, KernelOperator._forward)
+
+    def _rmatvec(self, y: jax.Array) -> jax.Array:
+        return self._computed(y, self.in_shape, KernelOperator._adjoint)
+
+    def _computed(self, x: jax.Array, shape: Shape, product: Any) -> jax.Array:
+        """Apply a product in the precision of the signal or of `x`, half precision computed in single."""
+        dtype = jnp.result_type(self.signal, x)
         if self.window.empty:
-            return jnp.zeros(self.out_shape, jnp.result_type(self.signal, x))
+            return jnp.zeros(shape, dtype)
+        real = jnp.finfo(jnp.promote_types(dtype, jnp.float32)).dtype
+        held, wide = self.signal.dtype, jnp.promote_types(self.signal.dtype, real)
+        op = self if wide == held else replace(self, signal=self.signal.astype(wide))
+        if wide != jnp.promote_types(held, jnp.float32):  # what is kept of the signal is less precise
+            op = _prepared(op, op.signal)
+        return product(op, x.astype(jnp.promote_types(x.dtype, real))).astype(dtype)
+
+    def _forward(self, x: jax.Array) -> jax.Array:
         if self.method == "stencil":
             y = stencil.combine(self.signal, self.window, *stencil.terms(x, self.window, None))
         else:
             y = self._by_fourier(x)
         return jnp.moveaxis(y, tuple(range(-self.window.ndim, 0)), self.axes)
 
-    def _rmatvec(self, y: jax.Array) -> jax.Array:
-        if self.window.empty:
-            return jnp.zeros(self.in_shape, jnp.result_type(self.signal, y))
+    def _adjoint(self, y: jax.Array) -> jax.Array:
         y = jnp.moveaxis(y, self.axes, tuple(range(-self.window.ndim, 0)))
         if self.method == "stencil":
             return estimated(jnp.conj(self.signal), y, self.window, self.channels, direct=True)
@@ -99,11 +113,9 @@ class KernelOperator(LinearOperator):
         return _prepared(self, factor * self.signal)
 
     def _as_matrix(self) -> jax.Array:
-        window, d = self.window, self.window.ndim
-        places = []
+        d, places = self.window.ndim, []
         for a in range(d):  # tables of positions in the extended signal, on axes (i_1, ..., i_d, m_1, ..., m_d)
-            outputs = window.length[a] - 1 + window.step[a] * np.arange(window.count[a])
-            table = outputs[:, None] - window.dilation[a] * np.arange(window.kernel[a])
+            table = self._places(a)
             shape = [1] * (2 * d)
             shape[a], shape[d + a] = table.shape
             places.append(table.reshape(shape))
@@ -113,6 +125,47 @@ class KernelOperator(LinearOperator):
         numbers = np.arange(self.shape[0]).reshape(self.out_shape)
         order = np.moveaxis(numbers, self.axes, tuple(range(-d, 0))).ravel()
         return moved[np.argsort(order)]
+
+    @property
+    def nnz(self) -> int:
+        """How often samples that are not zero are read: all inside the signal where it is traced."""
+        if self.window.empty:
+            return 0
+        signal = self._signals(self.signal)
+        read = np.ones(signal.shape, bool) if traced(signal) else np.asarray(signal) != 0
+        times = read.sum((0, 1))
+        for axis in range(self.window.ndim):
+            times = np.tensordot(times, self._reads(axis), (0, 0))
+        return self._outputs() * int(times)
+
+    def _reads(self, axis: int) -> np.ndarray:
+        """How many pairs of an output sample and a tap read each sample of the extended signal along an axis."""
+        window = self.window
+        times = np.bincount(self._places(axis).ravel(), minlength=window.length[axis] + window.reach[axis])
+        inside = np.arange(window.low[axis], window.high[axis] + 1)
+        return times * ((window.boundary[axis] != "zero") | (inside >= 0) & (inside < window.signal[axis]))
+
+    def _places(self, axis: int) -> np.ndarray:
+        """Position in the extended signal that each output sample (rows) reads with each tap (columns)."""
+        window = self.window
+        outputs = window.length[axis] - 1 + window.step[axis] * np.arange(window.count[axis])
+        return outputs[:, None] - window.dilation[axis] * np.arange(window.kernel[axis])
+
+    def _coordinates(self) -> Any:
+        parts = [(np.zeros(0, int), np.zeros(0, int), np.zeros(0, self.dtype))]
+        if self.window.empty:
+            return parts[0]
+        window, outputs = self.window, self._outputs()
+        rows = np.moveaxis(np.arange(self.shape[0]).reshape(self.out_shape), self.axes, range(-window.ndim, 0))
+        rows = rows.reshape(outputs, -1, *window.count)
+        columns = np.arange(self.shape[1]).reshape(outputs, -1, *window.kernel)
+        signal, places = np.asarray(self._signals(self.signal)), [self._places(a) for a in range(window.ndim)]
+        for tap in np.ndindex(window.kernel):
+            read = signal[(..., *np.ix_(*(place[:, m] for place, m in zip(places, tap, strict=True))))]
+            channel, *where = np.nonzero(read)
+            for o in range(outputs):
+                parts.append((rows[(o, *where)], columns[(o, channel, *tap)], read[(channel, *where)]))
+        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
     def _detail(self) -> str:
         kernel = "x".join(map(str, self.window.kernel))
@@ -181,7 +234,6 @@ def kernel_operator(
      [4. 3.]]
     """
     array = as_inexact(signal, "signal")
-    array = array.astype(jnp.promote_types(array.dtype, jnp.float32))
     in_shape = shape_of(kernel_shape, "kernel_shape")
     ndim = len(in_shape) - 2 * bool(channels)
     if ndim < 1:
@@ -222,8 +274,9 @@ def kernel_operator(
 def _prepared(op: KernelOperator, signal: jax.Array) -> KernelOperator:
     """Return `op` with a signal and what the engine keeps of it."""
     if op.method == "stencil" or op.window.empty:
-        return dataclasses.replace(op, signal=signal)
+        return replace(op, signal=signal)
     window = swapped(op.window)
     flat = signal.reshape(-1, *window.kernel)
-    data: Any = jax.vmap(lambda s: fourier.prepare(s, window))(flat)
-    return dataclasses.replace(op, signal=signal, data=data.reshape(*signal.shape[: -window.ndim], *data.shape[1:]))
+    wide = flat.astype(jnp.promote_types(flat.dtype, jnp.float32))
+    data: Any = jax.vmap(lambda s: fourier.prepare(s, window))(wide)
+    return replace(op, signal=signal, data=data.reshape(*signal.shape[: -window.ndim], *data.shape[1:]))

@@ -13,6 +13,7 @@ from .arrays import ratio, traced
 from .base import LinearOperator
 from .engines.fourier import fast_length
 from .products import apply_norm
+from .pytree import nested
 from .window import Window
 
 if TYPE_CHECKING:
@@ -23,9 +24,13 @@ STEPS = {"power": 60, "lanczos": 100}
 
 
 def norm(op: LinearOperator, method: str, steps: int | None) -> jax.Array:
-    """Largest singular value of an operator by one of the `METHODS`."""
+    """Largest singular value of an operator by one of the `METHODS`, in its precision (single for half)."""
     if method not in METHODS:
         raise ValueError(f"`method` is {method!r}; accepted are {', '.join(map(repr, METHODS))}")
+    return _found(op, method, steps).astype(jnp.finfo(_wide(op)).dtype)
+
+
+def _found(op: LinearOperator, method: str, steps: int | None) -> jax.Array:
     if method in STEPS:
         from .window import positive
 
@@ -67,9 +72,7 @@ def _largest(op: LinearOperator, transform: str) -> jax.Array | None:
 
 def bounded(op: LinearOperator) -> bool:
     """Whether no part of `_norm` is an estimate."""
-    parts = jax.tree.leaves(op, is_leaf=lambda part: isinstance(part, LinearOperator) and part is not op)
-    nested = [part for part in parts if isinstance(part, LinearOperator)]
-    return type(op)._norm is not LinearOperator._norm and all(map(bounded, nested))
+    return type(op)._norm is not LinearOperator._norm and all(map(bounded, nested(op, LinearOperator)))
 
 
 @partial(jax.jit, static_argnames="steps")
@@ -87,7 +90,7 @@ def lanczos(op: LinearOperator, steps: int) -> jax.Array:
     """
     if 0 in op.out_shape:
         return jnp.zeros(())
-    dtype = jnp.promote_types(op.dtype, jnp.float32)
+    dtype = _wide(op)
     start = 1 + scattered(op.in_shape, dtype) / 100
 
     def step(carry: tuple[jax.Array, jax.Array, jax.Array], _: None) -> tuple[Any, Any]:
@@ -112,14 +115,20 @@ def power_iteration(op: LinearOperator, steps: int = 60) -> jax.Array:
     """Estimate the largest singular value from below, by power iteration on A^H A from a fixed start."""
     if 0 in op.out_shape:
         return jnp.zeros(())
-    start = scattered(op.in_shape, op.dtype)
+    dtype = _wide(op)
+    start = scattered(op.in_shape, dtype)
 
     def step(_: int, x: jax.Array) -> jax.Array:
-        y = op._rmatvec(op._matvec(x))
+        y = op._rmatvec(op._matvec(x)).astype(dtype)
         return ratio(y, _length(y))
 
     x = jax.lax.fori_loop(0, steps, step, start / _length(start))
-    return _length(op._matvec(x))
+    return _length(op._matvec(x).astype(dtype))
+
+
+def _wide(op: LinearOperator) -> jnp.dtype:
+    """The dtype to compute in: half precision has neither the range nor the digits for long sums."""
+    return jnp.promote_types(op.dtype, jnp.float32)
 
 
 @partial(jax.jit, static_argnames=("shape", "dtype"))

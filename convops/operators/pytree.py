@@ -11,6 +11,12 @@ def static(**options: Any) -> Any:
     return dataclasses.field(metadata={"static": True}, **options)
 
 
+def nested(op: Any, kind: Any) -> list[Any]:
+    """The outermost objects of a kind that another of its fields hold."""
+    parts = jax.tree.leaves(op, is_leaf=lambda part: isinstance(part, kind) and part is not op)
+    return [part for part in parts if isinstance(part, kind)]
+
+
 class Structure:
     """The static fields of an operator, hashed once: jit looks every argument up by them."""
 

@@ -1,7 +1,7 @@
 """Crop, downsample and pad: the operators that change how many samples there are."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -33,6 +33,10 @@ class Slice(LinearOperator):
             for a, s, c, n in zip(self.start, self.step, self.out_shape, self.in_shape, strict=True)
         ]
         return lax.pad(y, jnp.zeros((), y.dtype), widths)
+
+    @property
+    def nnz(self) -> int:
+        return math.prod(self.out_shape)
 
     def _norm(self) -> jax.Array:
         return jnp.ones(())
@@ -114,7 +118,7 @@ def crop(shape: Any, slices: Any) -> LinearOperator:
      [0. 0. 1. 0.]]
     """
     shape = shape_of(shape)
-    slices = (slices,) if isinstance(slices, slice) else tuple(slices)
+    slices = tuple(slices) if isinstance(slices, Iterable) else (slices,)
     if len(slices) > len(shape) or not all(isinstance(s, slice) for s in slices):
         raise ValueError(f"`slices` is {slices}; give at most {len(shape)} slices for shape {shape}")
     slices += (slice(None),) * (len(shape) - len(slices))

@@ -1,5 +1,6 @@
 """Circulant, Toeplitz and Hankel matrices, with SciPy's conventions and without the matrix."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import transforms
+from .algebra import Composition
 from .arrays import as_inexact, traced
 from .base import LinearOperator, Shape
 from .diagonalized import Spectral, stored
@@ -28,15 +30,23 @@ class Toeplitz(LinearOperator):
     length: int = static()
 
     def _matvec(self, x: jax.Array) -> jax.Array:
-        return self._circular(self.data, x, self.out_shape[0])
+        return self._circular(lambda gain: gain, x, self.out_shape[0])
 
     def _rmatvec(self, y: jax.Array) -> jax.Array:
-        return self._circular(jnp.conj(self.data), y, self.in_shape[0])
+        return self._circular(jnp.conj, y, self.in_shape[0])
 
-    def _circular(self, gain: jax.Array, x: jax.Array, count: int) -> jax.Array:
+    def _circular(self, made: Callable[[jax.Array], jax.Array], x: jax.Array, count: int) -> jax.Array:
         dtype = jnp.result_type(self.dtype, x)
-        padded = jnp.pad(x.astype(jnp.promote_types(dtype, jnp.float32)), (0, self.length - x.shape[0]))
-        return transforms.filtered(padded, gain, "fft", (0,), not jnp.iscomplexobj(self.values))[:count].astype(dtype)
+        wide = jnp.promote_types(dtype, jnp.float32)
+        padded = jnp.pad(x.astype(wide), (0, self.length - x.shape[0]))
+        gain, real = made(self._at_least(jnp.finfo(wide).dtype)), not jnp.iscomplexobj(self.values)
+        return transforms.filtered(padded, gain, "fft", (0,), real)[:count].astype(dtype)
+
+    def _at_least(self, real: Any) -> jax.Array:
+        """The spectrum, as precise as the signal."""
+        if jnp.promote_types(self.data.dtype, real) == self.data.dtype:
+            return self.data
+        return _spectrum(self.values.astype(jnp.promote_types(self.values.dtype, real)), self.in_shape[0], self.length)
 
     @property
     def dtype(self) -> jnp.dtype:
@@ -62,22 +72,24 @@ class Toeplitz(LinearOperator):
     def nnz(self) -> int:
         if traced(self.values):
             return self.shape[0] * self.shape[1]
+        return int(np.sum(self._diagonals()[2]))
+
+    def _diagonals(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Place in `values`, row minus column and length of the diagonals that are not zero."""
         m, n = self.shape
-        offsets = np.arange(1 - n, m)  # row minus column
-        lengths = np.minimum(m, n + offsets) - np.maximum(offsets, 0)
-        return int(np.sum(lengths[np.asarray(self.values) != 0]))
+        where = np.flatnonzero(np.asarray(self.values))
+        offsets = where - (n - 1)
+        return where, offsets, np.minimum(m, n + offsets) - np.maximum(offsets, 0)
 
     def _as_matrix(self) -> jax.Array:
-        return self.values[self._places()]
-
-    def _places(self) -> np.ndarray:
         m, n = self.shape
-        return np.arange(m)[:, None] - np.arange(n) + n - 1
+        return self.values[np.arange(m)[:, None] - np.arange(n) + n - 1]
 
     def _coordinates(self) -> Any:
-        matrix = np.asarray(self.values)[self._places()]
-        rows, columns = np.nonzero(matrix)
-        return rows, columns, matrix[rows, columns]
+        where, offsets, lengths = self._diagonals()
+        along = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        rows = along + np.repeat(np.maximum(offsets, 0), lengths)
+        return rows, rows - np.repeat(offsets, lengths), np.repeat(np.asarray(self.values)[where], lengths)
 
 
 class Flip(LinearOperator):
@@ -96,6 +108,10 @@ class Flip(LinearOperator):
     def tags(self) -> frozenset[str]:
         return frozenset({"selfadjoint", "unitary"})
 
+    @property
+    def nnz(self) -> int:
+        return self.in_shape[0]
+
     def _norm(self) -> jax.Array:
         return jnp.ones(())
 
@@ -105,6 +121,14 @@ class Flip(LinearOperator):
     def _coordinates(self) -> Any:
         where = np.arange(self.in_shape[0])
         return where, where[::-1], np.ones(len(where))
+
+
+class Hankel(Composition):
+    """A Toeplitz matrix with its columns in reverse order."""
+
+    @property
+    def nnz(self) -> int:
+        return self.factors[0].nnz
 
 
 def circulant(c: Any) -> Spectral:
@@ -121,7 +145,8 @@ def circulant(c: Any) -> Spectral:
     Returns
     -------
     Spectral
-        Known by its eigenvalues, the FFT of `c`; see `spectral`.
+        Known by its eigenvalues, the FFT of `c` in the precision of `c` (single for half): for signals in double give
+        `c` in double. See `spectral`.
 
     Examples
     --------
@@ -208,17 +233,22 @@ def hankel(c: Any, r: Any = None) -> LinearOperator:
     dtype = jnp.result_type(column, row)
     values = jnp.concatenate([column.astype(dtype), row[1:].astype(dtype)])
     n = len(row)
-    return _toeplitz(values, (len(column), n)) @ Flip(in_shape=(n,), out_shape=(n,))
+    factors = (_toeplitz(values, (len(column), n)), Flip(in_shape=(n,), out_shape=(n,)))
+    return Hankel(factors=factors, in_shape=(n,), out_shape=column.shape)
 
 
 def _toeplitz(values: jax.Array, shape: tuple[int, int]) -> Toeplitz:
-    """The operator, with diagonal i - j at index (i - j) mod f of the circulant matrix of size f."""
+    """The operator, with the circulant matrix that it is a part of."""
     m, n = shape
     length = fast_length(m + n - 1)
-    wide = values.astype(jnp.promote_types(values.dtype, jnp.float32))
-    first = jnp.concatenate([wide[n - 1 :], jnp.zeros(length - (m + n - 1), wide.dtype), wide[: n - 1]])
-    data = transforms.forward(first, "fft", (0,), not jnp.iscomplexobj(values))
+    data = _spectrum(values.astype(jnp.promote_types(values.dtype, jnp.float32)), n, length)
     return Toeplitz(values=values, data=data, in_shape=(n,), out_shape=(m,), length=length)
+
+
+def _spectrum(values: jax.Array, n: int, length: int) -> jax.Array:
+    """Eigenvalues of the circulant matrix of a size that has diagonal i - j at index (i - j) mod size."""
+    first = jnp.concatenate([values[n - 1 :], jnp.zeros(length - len(values), values.dtype), values[: n - 1]])
+    return transforms.forward(first, "fft", (0,), not jnp.iscomplexobj(values))
 
 
 def _vector(x: Any, name: str) -> jax.Array:

@@ -11,8 +11,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .arrays import traced
+from .arrays import number, traced
 from .base import LinearOperator
+from .batching import Batched
 from .engines import ENGINES, able
 from .norms import scattered
 from .products import apply, apply_adjoint
@@ -46,7 +47,7 @@ def tune(A: Any, *, file: Any = None, seconds: float = 0.2) -> Any:
     Raises
     ------
     ValueError
-        If `A` is no operator or holds traced arrays, or `file` holds something else.
+        If `A` is no operator or holds traced arrays, `file` holds something else, or `seconds` is no number.
 
     Examples
     --------
@@ -59,6 +60,7 @@ def tune(A: Any, *, file: Any = None, seconds: float = 0.2) -> Any:
         raise ValueError(f"`A` is a {type(A).__name__}; give an operator")
     if any(map(traced, jax.tree.leaves(A))):
         raise ValueError("`A` holds traced arrays, which cannot be timed; tune it outside jit, vmap and grad")
+    seconds = number(seconds, "seconds", "a number of seconds, at least 0", least=0)
     if file is not None and Path(file).exists():
         _FOUND.update(_read(Path(file)))
 
@@ -68,13 +70,30 @@ def tune(A: Any, *, file: Any = None, seconds: float = 0.2) -> Any:
         key = _key(part)
         if key not in _FOUND:
             _FOUND[key] = measured(part, seconds)
-        found = rebuild(part, part.kernel, method=_fastest(_FOUND[key]))
+        found = _rebuilt(part, _fastest(_FOUND[key]))
         return replace(found, facts=part.facts, left_out=part.left_out)
 
     best = jax.tree.map(tuned, A, is_leaf=lambda part: isinstance(part, Convolution))
     if file is not None:
         _write(Path(file))
     return best
+
+
+def _rebuilt(op: Convolution, method: str) -> Convolution:
+    """Return `op` with another engine; a batch of convolutions, of which only shapes decide, may keep its own."""
+    if op._batch and method == op.method:
+        return replace(op, requested=method)
+    make: Any = lambda kernel: rebuild(op, kernel, method=method)  # noqa: E731
+    for _ in op._batch:
+        make = jax.vmap(make)
+    return make(op.kernel)
+
+
+def _batched(op: Any, sizes: tuple[int, ...]) -> Any:
+    """An operator whose arrays have batch axes as the block diagonal that it stands for."""
+    for size in reversed(sizes):
+        op = Batched(op=op, in_shape=(size, *op.in_shape), out_shape=(size, *op.out_shape))
+    return op
 
 
 def _fastest(times: Times) -> str:
@@ -103,8 +122,10 @@ def _read(file: Path) -> dict[str, Times]:
 def measured(op: Convolution, seconds: float) -> Times:
     """Time the engines in turn, so that what disturbs one disturbs all."""
     facts = op._facts()
-    candidates = {name: rebuild(op, op.kernel, method=name) for name in ENGINES if able(facts, name)}
-    x, y = (scattered(shape, jnp.promote_types(op.dtype, jnp.float32)) for shape in (op.in_shape, op.out_shape))
+    names = [name for name in ENGINES if able(facts, name) or (op._batch and name == op.method)]
+    candidates = {name: _batched(_rebuilt(op, name), op._batch) for name in names}
+    shapes = ((*op._batch, *shape) for shape in (op.in_shape, op.out_shape))
+    x, y = (scattered(shape, jnp.promote_types(op.dtype, jnp.float32)) for shape in shapes)
     for candidate in candidates.values():
         jax.block_until_ready((apply(candidate, x), apply_adjoint(candidate, y)))
     taken: dict[str, list[float]] = {name: [] for name in candidates}

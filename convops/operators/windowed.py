@@ -114,8 +114,17 @@ class Convolution(LinearOperator):
     def _coordinates(self) -> Any:
         return window_matrix.coordinates(np.asarray(self.kernel), self.window, self._layout())
 
+    @property
+    def _batch(self) -> Shape:
+        """The axes that vmap has put in front of the arrays."""
+        return self.kernel.shape[: self.kernel.ndim - self.window.ndim - 2 * self.channels]
+
     def _facts(self) -> Facts:
-        return facts_of(self.kernel, self.window, _carried(self.in_shape, self.axes, self.channels))
+        carried = _carried(self.in_shape, self.axes, self.channels)
+        if not self._batch:
+            return facts_of(self.kernel, self.window, carried)
+        channels = (self.out_shape[0], self.in_shape[0]) if self.channels else None  # of many kernels: by shape alone
+        return Facts(self.window, np.dtype(self.dtype), channels, None, carried)
 
     def explain(self) -> str:
         return explanation(self, self._facts())
@@ -144,6 +153,8 @@ def build(
     another may have lost what an engine asks for (its numbers under jit, its symmetry, its rank).
     """
     left_out = None
+    if not isinstance(method, str):
+        raise ValueError(f"`method` is {method!r}; accepted are 'auto', {', '.join(map(repr, ENGINES))}")
     if rank is not None:
         kernel, left_out = _truncated(kernel, window, channels, method, rank)
     known = facts_of(kernel, window, _carried(in_shape, axes, channels))
@@ -180,6 +191,8 @@ def _truncated(kernel: jax.Array, window: Window, channels: bool, method: str, r
             f"`rank` is {number}: an approximation by so many separable terms needs method='separable' and a concrete "
             "kernel of two axes without channels"
         )
+    if not jnp.all(jnp.isfinite(kernel)):
+        raise ValueError(f"`kernel` holds NaN or infinite taps; with `rank` {number} give finite ones")
     near = separable.truncated(np.asarray(kernel), number)
     return jnp.asarray(near), np.sum(np.abs(np.asarray(kernel) - near))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 Levels = tuple[tuple[bool, bool], ...]  # for each vmap, the outermost first: which operands have its axis in front
 
@@ -47,6 +48,11 @@ class Products:
 
 
 def _bind(primitive: Any, a: jax.Array, b: jax.Array, window: Any, structure: Any) -> jax.Array:
+    """Apply to operands of one dtype; a real one acts on the real and the imaginary part of a complex one apart."""
+    if jnp.iscomplexobj(a) and not jnp.iscomplexobj(b):
+        return lax.complex(*(_bind(primitive, part, b, window, structure) for part in (a.real, a.imag)))
+    if jnp.iscomplexobj(b) and not jnp.iscomplexobj(a):
+        return lax.complex(*(_bind(primitive, a, part, window, structure) for part in (b.real, b.imag)))
     dtype = jnp.result_type(a, b)
     return primitive.bind(a.astype(dtype), b.astype(dtype), window=window, structure=structure, levels=())
 
