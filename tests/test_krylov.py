@@ -239,6 +239,20 @@ def test_minres_stops_where_nothing_reaches_the_data():
     assert bool(consistent.converged), consistent.status
 
 
+@pytest.mark.parametrize("options", [{}, {"rtol": 0.0}])
+def test_minres_of_a_singular_blur_ends_at_least_squares(options):
+    """A box that removes whole frequencies; the iterates once grew without end, unseen by the history."""
+    A = co.convolution(np.ones((3, 3)) / 9, (12, 12), boundary="wrap")
+    b = np.random.default_rng(3).standard_normal((12, 12))
+    sol = co.minres(A, b, **options)
+    dense = np.asarray(A.as_matrix(), np.float64)
+    least = np.linalg.norm(dense @ np.linalg.lstsq(dense, b.ravel(), rcond=1e-10)[0] - b.ravel())
+    assert "singular" in sol.status
+    assert int(sol.num_steps) < 100
+    np.testing.assert_allclose(sol.residual_norm, least, rtol=1e-6 if X64 else 1e-4)
+    assert float(sol.history["residual_norm"][-1]) == float(sol.residual_norm)
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_preconditioner_of_any_scale_leaves_the_stopping_alone(solver):
     operator = co.diagonal(1e4 * np.linspace(1, 3, 200))

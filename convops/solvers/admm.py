@@ -15,7 +15,7 @@ from .iterate import solve
 from .multipliers import Admm, Splitted
 from .progress import Callbacks
 from .solution import Solution
-from .splitting import Split, force_of, spectrum_of, split_of
+from .splitting import Split, sizes_of, spectrum_of, split_of
 
 LARGEST_RELAXATION, LARGEST_DUAL_STEP = 2.0, (1 + 5**0.5) / 2
 
@@ -72,8 +72,9 @@ def admm(
         Length of the multipliers' step, above 0 and at most 1.618; 1 where `relaxation` is not.
     rtol, atol : float
         Stop when the primal residual, sqrt(sum norm(K_i x - z_i)^2), and the dual residual,
-        sqrt(sum norm(rho_i K_i (x - x_before))^2), are at most max(rtol size, atol), the sizes being those of K x and
-        of the multipliers. `rtol` is 1e-4 in single and 1e-5 in double precision unless given.
+        sqrt(sum norm(rho_i K_i (x - x_before))^2), are at most max(rtol size, atol) or what rounding leaves. The sizes
+        are those of K x, the mean of x left out, and of the multipliers, or a part of what varies in the data where
+        those vanish. `rtol` is 1e-4 in single and 1e-5 in double precision unless given.
     change : float
         Stop also when norm(x - x_before) <= change norm(x).
     max_steps : int
@@ -125,7 +126,7 @@ def admm(
         tolerance(rtol, b.dtype, 1e-4, 1e-5),
         scalar(atol, "atol", b.dtype),
         scalar(change, "change", b.dtype),
-        force_of(A, b),
+        sizes_of(A, b, split),
     )
     method = Admm(balance=rho is None if balance is None else bool(balance))
     run = solve(method, problem, steps_of(max_steps), loop, callback, checkpoint)

@@ -146,13 +146,14 @@ class SystemState(NamedTuple):
 class System(NamedTuple):
     """N x = rhs with N selfadjoint and positive (semi)definite, from zero; `threshold` is absolute."""
 
-    stops = ("threshold", "scale")
+    stops = ("threshold", "scale", "least")
     matvec: Any
     rhs: jax.Array
     threshold: jax.Array
     preconditioner: Any = None
     truth: jax.Array | None = None
     scale: Any = 1.0
+    least: Any = 0.0  # norm(N r) by norm(N) norm(r) at which r counts as the least there is
 
     def precondition(self, r: jax.Array) -> jax.Array:
         """Apply what approximates the inverse of N."""

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 
 from ..operators.arrays import positive_ratio
 from ..operators.base import LinearOperator
-from .balance import Balance
+from .balance import Balance, above
 from .checks import length, overall, root
 from .krylov import System
 from .normal import by_cg
 from .solution import CONVERGED, NONFINITE, RUNNING
-from .splitting import Spectrum, Split, kept_if, misfit, size_of, value_of
+from .splitting import Sizes, Spectrum, Split, kept_if, misfit, value_of
 
 BALANCE = Balance(every=5, until=300, uneven=2.0, most=8.0)
 INNER_STEPS, INNER_RTOL = 20, 1e-2  # conjugate gradients for the change of x, where no transform is known
@@ -30,7 +30,11 @@ class Splitted(NamedTuple):
     rtol: jax.Array
     atol: jax.Array
     change: jax.Array
-    force: jax.Array  # norm(A^H b): what multipliers that vanish are measured by
+    sizes: Sizes
+
+    def limit(self, size: jax.Array, noise: jax.Array) -> jax.Array:
+        """What a residual is to come down to: the tolerance, or what rounding leaves of it."""
+        return jnp.maximum(jnp.maximum(self.rtol * size, self.atol), noise)
 
 
 class AdmmState(NamedTuple):
@@ -41,8 +45,8 @@ class AdmmState(NamedTuple):
     rho: tuple[jax.Array, ...]
     primal: jax.Array
     dual: jax.Array
-    primal_size: jax.Array
-    dual_size: jax.Array
+    primal_limit: jax.Array  # what the residuals are to come down to
+    dual_limit: jax.Array
     change: jax.Array
     residual: jax.Array
     value: jax.Array
@@ -70,8 +74,8 @@ class Admm:
             rho=split.parameters,
             primal=infinite,
             dual=infinite,
-            primal_size=jnp.zeros_like(residual),
-            dual_size=jnp.zeros_like(residual),
+            primal_limit=jnp.zeros_like(residual),
+            dual_limit=jnp.zeros_like(residual),
             change=infinite,
             residual=residual,
             value=value_of(split, images, residual),
@@ -94,11 +98,12 @@ class Admm:
         )
         primal = [length(Kx - new) for Kx, new in zip(images, z, strict=True)]
         dual = [r * length(Kx - old) for r, Kx, old in zip(rho, images, state.images, strict=True)]
-        sizes = [jnp.maximum(length(Kx), length(new)) for Kx, new in zip(images, z, strict=True)]
+        sizes = problem.sizes.varied(split, x, images)
         forces = [length(m) for m in multipliers]
-        steps = state.steps + 1
+        noise = jnp.finfo(residual.dtype).eps * length(x)
+        steps, strongest = state.steps + 1, jnp.max(jnp.stack(rho))
         if self.balance:
-            rho = _balanced(rho, primal, sizes, dual, forces, steps)
+            rho = _balanced(rho, primal, sizes, dual, forces, noise, steps)
         reached = AdmmState(
             x=x,
             images=images,
@@ -107,8 +112,8 @@ class Admm:
             rho=rho,
             primal=overall(primal),
             dual=overall(dual),
-            primal_size=overall(sizes),
-            dual_size=size_of(overall(forces), problem.force),
+            primal_limit=problem.limit(overall(sizes), noise),
+            dual_limit=problem.limit(problem.sizes.forces(overall(forces)), strongest * noise),
             change=length(x - state.x) / jnp.maximum(length(x), jnp.finfo(residual.dtype).tiny),
             residual=residual,
             value=value_of(split, images, residual),
@@ -118,9 +123,7 @@ class Admm:
         return kept_if(reached.failed, state, reached)
 
     def done(self, problem: Splitted, state: AdmmState) -> jax.Array:
-        met = (state.primal <= jnp.maximum(problem.rtol * state.primal_size, problem.atol)) & (
-            state.dual <= jnp.maximum(problem.rtol * state.dual_size, problem.atol)
-        )
+        met = (state.primal <= state.primal_limit) & (state.dual <= state.dual_limit)
         met = met | (state.change <= problem.change)
         return jnp.where(state.failed, NONFINITE, jnp.where(met, CONVERGED, RUNNING))
 
@@ -135,11 +138,11 @@ class Admm:
         }
 
 
-def _balanced(rho, primal, sizes, dual, forces, steps) -> tuple[jax.Array, ...]:
+def _balanced(rho, primal, sizes, dual, forces, noise, steps) -> tuple[jax.Array, ...]:
     """Change a parameter where one residual, by its size, is far from the other (Wohlberg, arXiv:1704.06209)."""
-    parts = zip(rho, primal, sizes, dual, forces, strict=True)
     return tuple(
-        r * BALANCE.factor(positive_ratio(p, size), positive_ratio(d, force), steps) for r, p, size, d, force in parts
+        r * BALANCE.factor(positive_ratio(above(p, noise), size), positive_ratio(above(d, r * noise), force), steps)
+        for r, p, size, d, force in zip(rho, primal, sizes, dual, forces, strict=True)
     )
 
 

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..penalties.analysis import norm_bound
 from ..penalties.base import Penalty
-from .balance import Balance
+from .balance import Balance, above
 from .checks import between, length, overall, root, steps_of, tolerance
 from .composite import Composite, data_given, feasible, outcome
 from .iterate import solve
 from .progress import Callbacks
 from .solution import CONVERGED, NONFINITE, RUNNING, Solution
-from .splitting import Spectrum, Split, force_of, kept_if, misfit, size_of, spectrum_of, split_of, value_of
+from .splitting import Sizes, Spectrum, Split, kept_if, misfit, sizes_of, spectrum_of, split_of, value_of
 
 SAFE = 0.99  # of tau sum_i sigma_i norm(K_i)^2 = 1
 BALANCE = Balance(every=10, until=500, uneven=1.5, most=2.0)
@@ -30,7 +30,7 @@ class SaddlePoint(NamedTuple):
     bound: jax.Array  # of sum_i rho_i norm(K_i)^2
     relaxation: jax.Array
     rtol: jax.Array
-    force: jax.Array  # norm(A^H b): what duals that vanish are measured by
+    sizes: Sizes
 
 
 class PdhgState(NamedTuple):
@@ -42,8 +42,8 @@ class PdhgState(NamedTuple):
     steps: jax.Array
     primal: jax.Array
     dual: jax.Array
-    primal_size: jax.Array
-    dual_size: jax.Array
+    primal_limit: jax.Array  # what the residuals are to come down to
+    dual_limit: jax.Array
     residual: jax.Array
     value: jax.Array
     failed: jax.Array
@@ -72,8 +72,8 @@ class Pdhg:
             steps=jnp.zeros((), int),
             primal=jnp.inf * one,
             dual=jnp.inf * one,
-            primal_size=0 * one,
-            dual_size=0 * one,
+            primal_limit=0 * one,
+            dual_limit=0 * one,
             residual=residual,
             value=value_of(split, images, residual),
             failed=~jnp.isfinite(residual),
@@ -91,16 +91,12 @@ class Pdhg:
         )
         backs = [K._rmatvec(y).astype(x.dtype) for (K, _), y in zip(split.terms, duals, strict=True)]
         back = sum(backs, jnp.zeros_like(x))
-        primal = length((state.x - x) / tau - (state.back - back))
-        parts = [
-            length((y - new) / sigma - (old - Kx)) * jnp.sqrt(sigma)
-            for y, new, sigma, old, Kx in zip(state.duals, duals, sigmas, state.images, images, strict=True)
-        ]
-        sizes = [jnp.sqrt(sigma) * length(Kx) for sigma, Kx in zip(sigmas, images, strict=True)]
-        primal_size = size_of(overall([length(part) for part in backs]), problem.force)
-        dual, dual_size = overall(parts), jnp.maximum(overall(sizes), jnp.finfo(primal.dtype).tiny)
+        primal, dual, primal_size, dual_size, primal_noise, dual_noise = _residuals(
+            problem, state, x, images, duals, backs, (tau, sigmas)
+        )
         steps = state.steps + 1
-        factor = BALANCE.factor(dual / dual_size, primal / primal_size, steps) if self.balance else 1
+        ahead, behind = above(dual, dual_noise) / dual_size, above(primal, primal_noise) / primal_size
+        factor = BALANCE.factor(ahead, behind, steps) if self.balance else 1
         residual = misfit(split, images) if residual is None else residual
         old = state.x, state.images, state.duals, state.back
         x, moved, duals, back = jax.tree.map(lambda new, old: old + relax * (new - old), (x, images, duals, back), old)
@@ -113,8 +109,8 @@ class Pdhg:
             steps=steps,
             primal=primal,
             dual=dual,
-            primal_size=primal_size,
-            dual_size=dual_size,
+            primal_limit=jnp.maximum(problem.rtol * primal_size, primal_noise),
+            dual_limit=jnp.maximum(problem.rtol * dual_size, dual_noise),
             residual=residual,
             value=value_of(split, images, residual),
             failed=~(jnp.isfinite(primal) & jnp.isfinite(dual)),
@@ -122,7 +118,7 @@ class Pdhg:
         return kept_if(reached.failed, state, reached)
 
     def done(self, problem: SaddlePoint, state: PdhgState) -> jax.Array:
-        met = (state.primal <= problem.rtol * state.primal_size) & (state.dual <= problem.rtol * state.dual_size)
+        met = (state.primal <= state.primal_limit) & (state.dual <= state.dual_limit)
         return jnp.where(state.failed, NONFINITE, jnp.where(met, CONVERGED, RUNNING))
 
     def report(self, problem: SaddlePoint, state: PdhgState) -> dict[str, jax.Array]:
@@ -133,6 +129,28 @@ class Pdhg:
             "dual_residual": state.dual,
             "step": SAFE / (state.scale * problem.bound),
         }
+
+
+def _residuals(problem: SaddlePoint, state: PdhgState, x, images, duals, backs, steps) -> tuple[jax.Array, ...]:
+    """How far the step is from a solution on both sides, what that is measured by, and what may be rounding of it."""
+    tau, sigmas = steps
+    primal = length((state.x - x) / tau - (state.back - sum(backs, jnp.zeros_like(x))))
+    parts = [
+        length((y - new) / sigma - (old - Kx)) * jnp.sqrt(sigma)
+        for y, new, sigma, old, Kx in zip(state.duals, duals, sigmas, state.images, images, strict=True)
+    ]
+    tiny, noise = jnp.finfo(primal.dtype).tiny, 2 * jnp.finfo(primal.dtype).eps * length(x)
+    primal_size = problem.sizes.forces(overall([length(part) for part in backs]))
+    varied = problem.sizes.varied(problem.split, x, images)
+    dual_size = overall([jnp.sqrt(sigma) * size for sigma, size in zip(sigmas, varied, strict=True)])
+    return (
+        primal,
+        overall(parts),
+        jnp.maximum(primal_size, tiny),
+        jnp.maximum(dual_size, tiny),
+        noise / tau,
+        noise / jnp.sqrt(tau),
+    )
 
 
 def _misfit_prox(problem: SaddlePoint, v: jax.Array, tau: jax.Array) -> tuple[jax.Array, jax.Array | None]:
@@ -184,8 +202,8 @@ def pdhg(
     relaxation : float
         Over-relaxation, above 0 and below 2.
     rtol : float
-        Stop when both residuals are at most rtol by the sizes of K^H y and K x; 1e-4 in single and 1e-5 in double
-        precision unless given.
+        Stop when both residuals are at most rtol by the sizes of K^H y and of K x, the mean of x left out, or what
+        rounding leaves; 1e-4 in single and 1e-5 in double precision unless given.
     max_steps, loop, callback, checkpoint
         As in `admm`.
 
@@ -231,7 +249,7 @@ def pdhg(
         jnp.where(bound > 0, bound, 1),
         between(relaxation, "relaxation", real, 2.0, "below 2"),
         tolerance(rtol, b.dtype, 1e-4, 1e-5),
-        force_of(A, b),
+        sizes_of(A, b, split),
     )
     run = solve(Pdhg(bool(balance)), problem, steps_of(max_steps), loop, callback, checkpoint)
     x = feasible(penalty, split.image(run.state.x))

@@ -10,13 +10,14 @@ from ..operators.arrays import ratio, traced
 from ..operators.base import LinearOperator
 from ..operators.norms import scattered
 from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
-from .iterate import solve
+from .iterate import ending_in, solve
 from .krylov import ConjugateGradient, System
 from .least_squares import checked_preconditioner
 from .progress import Callbacks
 from .solution import CONVERGED, INEXACT, LEAST, NONFINITE, RUNNING, Solution
 
 SINGULAR = 10  # a pivot is zero that is smaller than so many roundings of the norm
+ROUNDED = 2 / 3  # the power of a rounding: norm(A r) is zero that is smaller by norm(A) norm(r)
 
 
 class MinresState(NamedTuple):
@@ -34,6 +35,8 @@ class MinresState(NamedTuple):
     r: jax.Array
     size: jax.Array
     norm: jax.Array  # a lower bound of norm(A)
+    kept: jax.Array  # the x with the least norm(A r) / norm(r), which `slope` is: rounding may lead away from it
+    slope: jax.Array
     failed: jax.Array  # a status
 
 
@@ -62,6 +65,8 @@ class Minres:
             r=raw,
             size=length(raw),
             norm=zero,
+            kept=empty,
+            slope=jnp.full_like(beta, jnp.inf),
             failed=jnp.where(jnp.isfinite(beta), RUNNING, NONFINITE),
         )
 
@@ -80,10 +85,13 @@ class Minres:
         norm = jnp.maximum(state.norm, jnp.sqrt(alpha**2 + beta**2 + following**2))
         fine = (gamma > SINGULAR * jnp.finfo(gamma.dtype).eps * norm) & jnp.isfinite(gamma)
         w = ratio(v - state.epsilon * state.w[0] - delta * state.w[1], gamma)
+        ahead = -state.c * following
+        slope = jnp.hypot(gamma_bar, ahead)  # norm(A r) / norm(r), of the r before the step
+        fine = fine & ~((slope <= problem.least * norm) & (state.phi > 0))
         x = jnp.where(fine, state.x + c * state.phi * w, state.x)
         c, s = jnp.where(fine, c, 0), jnp.where(fine, s, 1)
         phi = s * state.phi
-        r = s**2 * state.r - phi * c * ratio(raw, following)
+        r = jnp.where(fine, s**2 * state.r - phi * c * ratio(raw, following), state.r)
         return MinresState(
             x=x,
             v=z,
@@ -93,12 +101,14 @@ class Minres:
             beta=(beta, following),
             c=c,
             s=s,
-            delta=-state.c * following,
+            delta=ahead,
             epsilon=state.s * following,
             phi=phi,
             r=r,
             size=length(r),
             norm=norm,
+            kept=jnp.where(slope < state.slope, state.x, state.kept),
+            slope=jnp.minimum(slope, state.slope),
             failed=jnp.where(jnp.isfinite(gamma), jnp.where(fine, RUNNING, LEAST), NONFINITE),
         )
 
@@ -194,7 +204,9 @@ def minres(
     """Solve (A + shift I) x = b for a selfadjoint A, indefinite or singular too, by minimal residuals.
 
     Paige and Saunders, SIAM J. Numer. Anal. 12 (1975) 617. It takes one product with A a step, where least squares take
-    two: most blurs by symmetric kernels are selfadjoint and indefinite.
+    two: most blurs by symmetric kernels are selfadjoint and indefinite. Where A is singular and no x reaches the data,
+    norm(A r) <= rtol norm(A) norm(r) ends the run with a status that says so: x is a least squares solution, not in
+    general the shortest (Choi, Paige and Saunders, SIAM J. Sci. Comput. 33 (2011) 1810).
 
     Parameters
     ----------
@@ -233,40 +245,35 @@ def _solved(method, A, b, shift, x0, preconditioner, truth, stop, max_steps, how
     _check_selfadjoint(A, b.dtype)
     first = start_of(A, x0, b.dtype)
     shift = scalar(shift, "shift", b.dtype)
-    rtol, atol = tolerance(stop[0], b.dtype, 1e-5, 1e-8), scalar(stop[1], "atol", b.dtype)
+    rtol = tolerance(stop[0], b.dtype, 1e-5, 1e-8)
+    threshold = jnp.maximum(rtol * length(b), scalar(stop[1], "atol", b.dtype))
     matvec = jax.tree_util.Partial(_shifted, A, shift)
     P = checked_preconditioner(A, preconditioner, b)
-    rhs, threshold = _posed(A.matvec(first), first, shift, b, rtol, atol)
-    system = System(matvec, rhs, threshold, None if P is None else jax.tree_util.Partial(_applied, P))
+    system = System(matvec, b - matvec(first), threshold, None if P is None else jax.tree_util.Partial(_applied, P))
+    system = system._replace(least=jnp.maximum(rtol, jnp.finfo(b.dtype).eps ** ROUNDED))
     if truth is not None:
         whole = start_of(A, truth, b.dtype, "truth")
         system = system._replace(truth=whole - first, scale=length(whole))
     run = solve(method, system, steps_of(max_steps), *how)
-    x = first + run.state.x
-    code, converged, residual, objective = _figures(x, A.matvec(x), shift, b, threshold, run.code)
+    kept = run.state.kept if isinstance(run.state, MinresState) else run.state.x
+    x, r = _better(system, first + run.state.x, first + kept, b)
+    code = jnp.where((run.code == CONVERGED) & (length(r) > 10 * threshold), INEXACT, run.code)
     return Solution(
         x=x.reshape(-1) if flat else x,
-        converged=converged,
+        converged=code == CONVERGED,
         num_steps=run.steps,
-        residual_norm=residual,
-        objective=objective,
-        history=run.history,
+        residual_norm=reported(length(r)),
+        objective=reported(-(inner(x, r) + inner(x, b)) / 2),
+        history=ending_in(run, reported(length(r))),
         code=code,
     )
 
 
-@jax.jit
-def _posed(image, first, shift, b, rtol, atol) -> tuple[jax.Array, jax.Array]:
-    """The right side for the correction to the first iterate, and the norm of a residual that is small enough."""
-    return b - (image + shift * first), jnp.maximum(rtol * length(b), atol)
-
-
-@jax.jit
-def _figures(x, image, shift, b, threshold, code) -> tuple[jax.Array, ...]:
-    """Why the run ended, whether it converged, and what x is worth, with image = A x."""
-    r = b - (image + shift * x)
-    code = jnp.where((code == CONVERGED) & (length(r) > 10 * threshold), INEXACT, code)
-    return code, code == CONVERGED, reported(length(r)), reported(-(inner(x, r) + inner(x, b)) / 2)
+def _better(system: System, x: jax.Array, kept: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The iterate with the smaller residual, and b - A x."""
+    r, other = b - system.matvec(x), b - system.matvec(kept)
+    fine = length(r) <= length(other)
+    return jnp.where(fine, x, kept), jnp.where(fine, r, other)
 
 
 def _shifted(A: LinearOperator, shift: jax.Array, x: jax.Array) -> jax.Array:
@@ -284,12 +291,6 @@ def _check_selfadjoint(A: LinearOperator, dtype: Any) -> None:
     if "selfadjoint" in A.tags or any(map(traced, jax.tree.leaves(A))):
         return
     x = scattered(A.in_shape, dtype)
-    apart, size = _asymmetry(A.matvec(x), A.rmatvec(x))
-    if not traced(apart) and float(apart) > 1e4 * float(jnp.finfo(dtype).eps) * float(size):
+    y, z = A.matvec(x), A.rmatvec(x)
+    if not traced(y) and float(length(y - z)) > 1e4 * float(jnp.finfo(dtype).eps) * float(length(y) + length(z)):
         raise ValueError(f"`A` is {A!r}, which is not its own adjoint: use lsqr, lsmr or cgls")
-
-
-@jax.jit
-def _asymmetry(y: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """norm(y - z), and the sum of the norms of the two."""
-    return length(y - z), length(y) + length(z)

@@ -24,6 +24,7 @@ from . import spectral
 from .checks import dtype_of, inner, length, root
 
 GENTLE, SMALLEST, LARGEST = 0.02, 5.0, 60.0  # the penalty parameter by the weight, of total variation on a range of 1
+CALM, SLACK = 1e-2, 1e-5  # of the data's variation and of their force: a scale where K x or the duals vanish
 
 
 class Misfit(Penalty):
@@ -105,20 +106,34 @@ def _parameter(function: Penalty, b: jax.Array) -> jax.Array:
     return weight * jnp.clip(GENTLE / weight, SMALLEST, LARGEST)
 
 
-def force_of(A: LinearOperator, b: jax.Array) -> jax.Array:
-    """norm(A^H b), above zero: the size of the forces that the penalty is in balance with."""
-    return _positive_length(A.rmatvec(b))
+class Sizes(NamedTuple):
+    """What residuals are measured by, so that the level of a scene, which may be large, makes no difference."""
+
+    flat: tuple[jax.Array, ...]  # K_i of a scene that is one everywhere
+    spread: jax.Array  # norm(b - mean of b)
+    force: jax.Array  # norm(A^H (b - level)), of what of the data no level explains
+
+    def varied(self, split: Split, x: jax.Array, images: tuple[jax.Array, ...]) -> list[jax.Array]:
+        """The sizes of K_i x without the mean of x, or of a part of the data where those vanish."""
+        level = jnp.mean(split.image(x))
+        parts = [length(Kx - level * flat) for Kx, flat in zip(images, self.flat, strict=True)]
+        return [jnp.maximum(part, CALM * self.spread) for part in parts]
+
+    def forces(self, duals: jax.Array) -> jax.Array:
+        """The size of the duals, or of a part of the force that the data have on x where they vanish."""
+        return jnp.maximum(duals, SLACK * self.force)
 
 
 @jax.jit
-def _positive_length(a: jax.Array) -> jax.Array:
-    return jnp.maximum(length(a), jnp.finfo(a.dtype).tiny)
-
-
-def size_of(duals: jax.Array, force: jax.Array) -> jax.Array:
-    """The size that the duals' residual is measured by: theirs, or the force on data where they vanish."""
-    vanished = duals <= jnp.finfo(force.dtype).eps ** 0.5 * force
-    return jnp.where(vanished, force, duals)
+def sizes_of(A: LinearOperator, b: jax.Array, split: Split) -> Sizes:
+    """Look at the data and the operators."""
+    one = jnp.ones_like(split.image(split.x0))
+    flat = A._matvec(one)
+    square = inner(flat, flat)
+    level = jnp.sum(jnp.conj(flat) * b) / jnp.where(square > 0, square, 1)
+    unknown = jnp.zeros_like(split.x0).at[0].set(one) if split.lifted else one
+    images = tuple(K._matvec(unknown) for K, _ in split.terms)
+    return Sizes(images, length(b - jnp.mean(b)), length(A._rmatvec(b - level * flat)))
 
 
 def kept_if(failed: jax.Array, state: Any, reached: Any) -> Any:
