@@ -3,7 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .operators.arrays import traced
 from .operators.unknown_boundary import UnknownBoundary
@@ -61,7 +63,7 @@ def deblur(
     weight : float, optional
         Of the penalty, in place of the chosen one.
     clip : (float, float), optional
-        The range that the result is clipped to.
+        The range that the result is clipped to; that of the dtype for an image of integers, unless given.
     mask : array, optional
         Of the image's shape: zero or False where it says nothing (dead, missing).
     saturated : float, optional
@@ -81,7 +83,7 @@ def deblur(
     Raises
     ------
     ValueError
-        For NaN, complex or empty images, shapes that do not fit, and unknown names.
+        For NaN, complex or empty images, shapes that do not fit, unknown names, and a PSF whose sum is not positive.
 
     Notes
     -----
@@ -120,16 +122,13 @@ def deblur(
             "deblur looks at its data, which jax.jit, jax.vmap and jax.grad do not allow: inside of them use "
             "co.total_variation(co.unknown_boundary(psf, shape), b, noise=...)"
         )
-    task = task_of(image, psf, noise, boundary, mask, saturated, channel_axis)
+    task = task_of(image, psf, noise, boundary, mask, saturated, channel_axis, method in BY_PHOTONS)
     if method == "auto":
         method = "total_variation" if task.photons is None else "poisson"
     options = {"callback": callback} if max_steps is None else {"callback": callback, "max_steps": max_steps}
     sol = _in_units(_solved(task, method, weight, options), task, method)
     x = task.A.visible(sol.x) if isinstance(task.A, UnknownBoundary) else sol.x
-    if clip is not None:
-        low, high = clip
-        x = jnp.clip(x, low, high)
-        task.said.append(f"clipped to {low:g} .. {high:g}")
+    x = _clipped(x, clip, task)
     if sol.weight is not None:
         chosen = "chosen" if weight is None else "given"
         task.said.append(f"weight: {float(sol.weight):.3g}, {chosen}")
@@ -137,18 +136,31 @@ def deblur(
     return replace(sol, x=x, report="\n".join(task.said))
 
 
+def _clipped(x: jax.Array, clip: Any, task: Task) -> jax.Array:
+    """X in the range that is given, or that the integers of the picture have."""
+    if clip is None and task.integers is None:
+        return x
+    if clip is not None:
+        low, high = clip
+        task.said.append(f"clipped to {low:g} .. {high:g}")
+        return jnp.clip(x, low, high)
+    low, high, kind = task.integers.min, x.dtype.type(task.integers.max), task.integers.dtype
+    task.said.append(f"clipped to {low:g} .. {high:g}, the range of {kind}")
+    if int(high) > task.integers.max:  # it was rounded up
+        high = np.nextafter(high, x.dtype.type(0))
+    return jnp.clip(x, float(low), high)
+
+
 def _in_units(sol: Solution, task: Task, method: str) -> Solution:
     """A solution for the data and the PSF as they came."""
     unit = task.unit
-    if unit == 1 and task.sum == 1:
-        return sol
     powers = {"residual_norm": 1} if method in BY_PHOTONS else {"residual_norm": 1, "objective": 2}
     told = {name: getattr(sol, name) * unit**power for name, power in powers.items() if getattr(sol, name) is not None}
     history = {name: values * unit ** powers.get(name, 0) for name, values in sol.history.items()}
     for name in ("weight", "selection"):
         if getattr(sol, name) is not None:
             told[name] = _weighed(getattr(sol, name), task.weight_unit(method))
-    return replace(sol, x=sol.x * (unit / task.sum), history=history, **told)
+    return replace(sol, x=task.in_units(sol.x), history=history, **told)
 
 
 def _weighed(found: Any, unit: float) -> Any:

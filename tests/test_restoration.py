@@ -166,14 +166,11 @@ def test_the_picture_does_not_depend_on_units():
     usual = np.asarray(co.deblur(b, kernel, noise=0.01).x)
     for factor in (1e-20, 1e18):
         sol = co.deblur(np.float32(factor) * b, kernel, noise=0.01 * factor)
-        np.testing.assert_allclose(np.asarray(sol.x, np.float64) / factor, usual, atol=2e-3)
+        np.testing.assert_allclose(np.asarray(sol.x, np.float64) / factor, usual, atol=5e-3)
     sol = co.deblur(b, 300 * kernel, noise=0.01)
     assert "the PSF sums to 300" in sol.report
     np.testing.assert_allclose(300 * np.asarray(sol.x), usual, atol=2e-3)
-    # an offset changes what the stopping test is relative to, and a pixel at the edge is loosely held
-    apart = (np.asarray(co.deblur(2 * b - 1, kernel, noise=0.02).x) + 1) / 2 - usual
-    assert np.sqrt(np.mean(apart**2)) < 2e-3
-    assert abs(apart[4:-4, 4:-4]).max() < 0.01
+    np.testing.assert_allclose((np.asarray(co.deblur(2 * b - 1, kernel, noise=0.02).x) + 1) / 2, usual, atol=2e-3)
     weights = co.deblur(b, kernel, noise=0.01, mask=np.full(b.shape, 255, np.uint8))
     np.testing.assert_allclose(weights.x, usual, atol=2e-3)
 

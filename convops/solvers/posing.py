@@ -18,6 +18,7 @@ from .removed import noise_of_blur
 from .seen import seen
 
 ROUNDED = 12**-0.5  # standard deviation of what rounding to whole numbers does
+NOTHING = 1e-4  # of the sum of its moduli: a kernel that sums to no more is none of a blur
 DARK, DIM = 0.02, 0.05  # a scene with a share DIM of its pixels below DARK of the range is kept non-negative
 
 
@@ -32,6 +33,8 @@ class Task:
     photons: Any  # counts a unit of the data stands for, or None
     nonnegative: bool
     differences: str  # the boundary of the differences
+    integers: Any  # the range of the picture's dtype where that is one of integers, or None
+    level: np.ndarray  # what was taken off the picture, a number for every colour
     unit: float  # what the data and the kernel were divided by: x is to be multiplied by it
     sum: float
     said: list[str]
@@ -41,51 +44,96 @@ class Task:
         powers = {"total_variation": (1, 1), "tikhonov": (0, 2)}.get(method, (0, 0))
         return self.unit ** powers[0] * self.sum ** powers[1]
 
+    def in_units(self, x: jax.Array) -> jax.Array:
+        """A scene for the picture and the PSF as they came, its level restored."""
+        x = x * (self.unit / self.sum)
+        return x + jnp.asarray(self.level / self.sum, x.dtype) if self.level.any() else x
 
-def task_of(image: Any, psf: Any, noise: Any, boundary: str, mask: Any, saturated: Any, channel_axis: Any) -> Task:
-    """Check the arguments, make the operator, and find out about the noise."""
+
+def task_of(
+    image: Any, psf: Any, noise: Any, boundary: str, mask: Any, saturated: Any, channel_axis: Any, counting: bool
+) -> Task:
+    """Check the arguments, make the operator, and find out about the noise.
+
+    The `_level` of the picture is taken off, lest the solvers' tolerances be relative to it: blurs and differences
+    commute with that. Not where zero means something: for photons, on a dark ground, and with zeros beyond the edge.
+    """
+    b, kernel, total = _checked(image, psf)
+    integers = np.iinfo(b.dtype) if b.dtype.kind in "iu" else None
+    real = np.float64 if b.dtype in (np.float64, np.int64, np.int32, np.uint32) else np.float32
+    real = jnp.asarray(np.zeros((), real)).dtype
+    channel, axes = _axes(b, kernel, channel_axis)
+    keep = _keep(b, mask, saturated)
+    b = b.astype(np.float64)
+    if keep is not None:  # what the others hold does not matter, and is not to be looked at
+        count = keep.sum(axes, keepdims=True)
+        means = np.where(keep, b, 0).sum(axes, keepdims=True) / np.maximum(count, 1)
+        b = np.where(keep, b, np.where(count > 0, means, b[keep].mean()))
+    said: list[str] = []
+    A = _operator((kernel / total).astype(real), b.shape, boundary, keep, axes)
+    photons = _photons(b, noise, channel, keep, real, said)
+    level = _level(b, axes, counting) if photons is None and boundary != "zero" else np.zeros((1,) * b.ndim)
+    data, unit = _scaled(b - level, real)
+    if photons is None:
+        sigma = _noise(A, data, noise, unit, 0.0 if integers is None else ROUNDED, said)
+    else:
+        sigma = math.sqrt(max(b.mean(), 0) / photons)
+    nonnegative = _dark(b, sigma, axes)
+    if nonnegative:
+        level = np.zeros_like(level)
+        data, unit = _scaled(b, real)
+    said.append("beyond the edge: " + ("nothing is assumed" if boundary == "auto" else f"{boundary!r}, as given"))
+    if keep is not None:
+        said.append(f"left out: {int((~keep).sum())} pixels")
+    if abs(total - 1) > 1e-3:
+        said.append(f"the PSF sums to {total:.4g}, not to 1: the result is scaled by its reciprocal")
+    if nonnegative:
+        said.append("kept at or above zero: the background is dark")
+    counts = None if photons is None else photons * unit
+    sigma = jnp.asarray(sigma / unit, real)
+    edges = "wrap" if boundary in ("auto", "wrap") else "symmetric"
+    return Task(A, jnp.asarray(data), sigma, channel, counts, nonnegative, edges, integers, level, unit, total, said)
+
+
+def _checked(image: Any, psf: Any) -> tuple[np.ndarray, np.ndarray, float]:
+    """The picture, the kernel, and its sum."""
     b = np.asarray(as_numbers(image, "image"))
     kernel = np.asarray(as_numbers(psf, "psf"))
     if np.iscomplexobj(b) or np.iscomplexobj(kernel):
         raise ValueError("`image` or `psf` is complex; deblur takes real pictures: co.tikhonov takes complex data")
     if not (np.isfinite(b).all() and np.isfinite(kernel).all()):
         raise ValueError("`image` or `psf` holds NaN or infinite entries; replace them, and name the places by `mask`")
-    rounded = ROUNDED if b.dtype.kind in "iu" else 0.0
-    real = np.float64 if b.dtype in (np.float64, np.int64, np.int32, np.uint32) else np.float32
-    b = b.astype(jnp.asarray(np.zeros((), real)).dtype)
-    channel, axes = _axes(b, kernel, channel_axis)
-    keep = _keep(b, mask, saturated)
-    if keep is not None:  # what they hold does not matter, and is not to be looked at
-        b = np.where(keep, b, b[keep].mean())
-    said: list[str] = []
-    unit, total = _unit(b), float(kernel.sum())
-    total = total if total > 0 else 1.0
-    b, kernel = b / b.dtype.type(unit), (kernel / total).astype(b.dtype)
+    kernel = kernel.astype(np.float64)
+    total = float(kernel.sum())
+    if kernel.size and total <= NOTHING * np.abs(kernel).sum():
+        raise ValueError(
+            f"`psf` sums to {total:.4g}; a point-spread function has a positive sum, that of the light of a point: "
+            "co.tikhonov and the other solvers take any kernel"
+        )
+    return b, kernel, total
+
+
+def _operator(kernel: np.ndarray, shape: Any, boundary: str, keep: Any, axes: tuple[int, ...]) -> LinearOperator:
+    """The blur."""
     if boundary == "auto":
-        A: LinearOperator = unknown_boundary(kernel, b.shape, mask=keep, axes=axes)
-        beyond = "beyond the edge: nothing is assumed"
-    else:
-        A = convolution(kernel, b.shape, boundary=boundary, axes=axes)
-        if keep is not None:
-            raise ValueError("`mask` and `saturated` go with boundary='auto'")
-        beyond = f"beyond the edge: {boundary!r}, as given"
-    level, photons = _noise(A, jnp.asarray(b), noise, unit, rounded, channel, said)
-    said.append(beyond)
+        return unknown_boundary(kernel, shape, mask=keep, axes=axes)
     if keep is not None:
-        said.append(f"left out: {int((~keep).sum())} pixels")
-    if abs(total - 1) > 1e-3:
-        said.append(f"the PSF sums to {total:.4g}, not to 1: the result is scaled by its reciprocal")
-    nonnegative = _dark(b, float(level))
-    if nonnegative:
-        said.append("kept at or above zero: the background is dark")
-    differences = "wrap" if boundary in ("auto", "wrap") else "symmetric"
-    return Task(A, jnp.asarray(b), level, channel, photons, nonnegative, differences, unit, total, said)
+        raise ValueError("`mask` and `saturated` go with boundary='auto'")
+    return convolution(kernel, shape, boundary=boundary, axes=axes)
 
 
-def _unit(b: np.ndarray) -> float:
-    """What to divide by so that squares neither vanish nor overflow in single precision: 1 for what is usual."""
+def _level(b: np.ndarray, axes: tuple[int, ...], counting: bool) -> np.ndarray:
+    """The mean of each colour; for photons, which are to stay above zero, what the range of the data leaves below."""
+    if counting:
+        return np.full((1,) * b.ndim, max(2 * b.min() - b.max(), 0))
+    return b.mean(axes, keepdims=True)
+
+
+def _scaled(b: np.ndarray, real: Any) -> tuple[np.ndarray, float]:
+    """The data, by a unit in which squares neither vanish nor overflow in single precision: 1 for what is usual."""
     top = float(np.max(np.abs(b)))
-    return 1.0 if top == 0 or 1e-6 < top < 1e7 else 2.0 ** math.floor(math.log2(top))
+    unit = 1.0 if top == 0 or 1e-6 < top < 1e7 else 2.0 ** math.floor(math.log2(top))
+    return (b / unit).astype(real), unit
 
 
 def _axes(b: np.ndarray, kernel: np.ndarray, channel_axis: Any) -> tuple[int | None, tuple[int, ...]]:
@@ -118,35 +166,38 @@ def _keep(b: np.ndarray, mask: Any, saturated: Any) -> np.ndarray | None:
     return keep
 
 
-def _noise(A: LinearOperator, b: jax.Array, noise: Any, unit: float, rounded: float, channel: Any, said: list[str]):
-    """The noise level, and the photons that a unit stands for where they make the noise."""
-    kept = seen(A)
+def _photons(b: np.ndarray, noise: Any, channel: Any, keep: Any, real: Any, said: list[str]) -> float | None:
+    """Photons that a unit of the picture stands for where they make the noise, 1 where the data do not tell."""
     if isinstance(noise, str) and noise != "poisson":
         raise ValueError(f"`noise` is {noise!r}; give a standard deviation or 'poisson'")
-    front = b if channel is None else jnp.moveaxis(b, channel, 0)
-    shown = kept if channel is None or kept is None else jnp.moveaxis(kept, channel, 0)
-    if isinstance(noise, str) or (noise is None and counts_photons(front, shown)):
-        photons = _photons(front, shown)
-        how = "as given" if noise is not None else "as its growth with the brightness tells"
-        said.append(f"noise: of photons, {photons / unit:.3g} a unit, {how}")
-        return jnp.sqrt(jnp.maximum(jnp.mean(b), 0) / photons), photons
+    if noise is not None and not isinstance(noise, str):
+        return None
+    data, unit = _scaled(b, real)
+    front = data if channel is None else np.moveaxis(data, channel, 0)
+    shown = keep if channel is None or keep is None else np.moveaxis(keep, channel, 0)
+    front, shown = jnp.asarray(front), None if shown is None else jnp.asarray(shown)
+    if noise is None and not counts_photons(front, shown):
+        return None
+    found = float(photons_per_unit(front, shown)) / unit
+    found = found if 0 < found < math.inf else 1.0
+    how = "as given" if noise is not None else "as its growth with the brightness tells"
+    said.append(f"noise: of photons, {found:.3g} a unit, {how}")
+    return found
+
+
+def _noise(A: LinearOperator, data: np.ndarray, noise: Any, unit: float, rounded: float, said: list[str]) -> float:
+    """The noise level, in units of the picture."""
     if noise is not None:
-        level = scalar(noise, "noise", b.dtype) / unit
-    elif b.size == 1:
+        level = float(scalar(noise, "noise", data.dtype))
+    elif data.size == 1:
         raise ValueError("`image` has one pixel, which tells nothing of its noise: give `noise`")
     else:
-        level = jnp.maximum(noise_of_blur(A, b, kept), rounded / unit)
-    said.append(f"noise: {float(level) * unit:.3g}, " + ("estimated" if noise is None else "as given"))
-    return level, None
+        level = max(float(noise_of_blur(A, jnp.asarray(data), seen(A))) * unit, rounded)
+    said.append(f"noise: {level:.3g}, " + ("estimated" if noise is None else "as given"))
+    return level
 
 
-def _photons(b: Any, kept: Any) -> float:
-    """Photons that a unit stands for, 1 where the data do not tell."""
-    found = float(photons_per_unit(b, kept))
-    return found if 0 < found < math.inf else 1.0
-
-
-def _dark(b: np.ndarray, level: float) -> bool:
-    """Whether the data are those of light on a dark ground."""
+def _dark(b: np.ndarray, sigma: float, axes: tuple[int, ...]) -> bool:
+    """Whether the data are those of light on a ground that is dark in every colour."""
     top = float(b.max())
-    return top > 0 and float(b.min()) >= -5 * level and float(np.quantile(b, DIM)) <= DARK * top
+    return top > 0 and float(b.min()) >= -5 * sigma and float(np.quantile(b, DIM, axes).max()) <= DARK * top
