@@ -20,6 +20,7 @@ from .seen import seen
 ROUNDED = 12**-0.5  # standard deviation of what rounding to whole numbers does
 NOTHING = 1e-4  # of the sum of its moduli: a kernel that sums to no more is none of a blur
 ALL = 0.999  # of the sum of its moduli: a kernel with so much at its centre is a point
+CLIPPED = 0.01  # share of the pixels at the maximum, above which they are likely to have been clipped
 DARK, DIM = 0.02, 0.05  # a scene with a share DIM of its pixels below DARK of the range is kept non-negative
 
 
@@ -87,6 +88,8 @@ def task_of(
     said.append("beyond the edge: " + ("nothing is assumed" if boundary == "auto" else f"{boundary!r}, as given"))
     if keep is not None:
         said.append(f"left out: {int((~keep).sum())} pixels")
+    elif (share := float(np.mean(b == b.max()))) > CLIPPED:
+        said.append(f"{share:.0%} of the pixels are at the maximum, {b.max():.6g}: if clipped, give it as `saturated`")
     if abs(total - 1) > 1e-3:
         said.append(f"the PSF sums to {total:.4g}, not to 1: the result is scaled by its reciprocal")
     if nonnegative:
