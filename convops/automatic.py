@@ -17,6 +17,7 @@ from .solvers.poisson_split import poisson_admm
 from .solvers.posing import Task, task_of
 from .solvers.selection import Selection
 from .solvers.solution import Solution
+from .solvers.spectral import told
 from .solvers.tikhonov import tikhonov
 from .solvers.total_variation import BLURRED, total_variation, total_variation_weight
 
@@ -46,7 +47,8 @@ def deblur(
 
     The data are taken for a part of a larger scene, of whose rest nothing is assumed. The noise is seen at frequencies
     that the blur removes. By default total variation, with the weight that the noise asks for, is minimised by `admm`;
-    for photon counts with the likelihood of the Poisson distribution.
+    for photon counts with the likelihood of the Poisson distribution. Where the PSF is a point nothing is to be undone:
+    the picture comes back as it is, unless `noise` or `weight` says how much is to be smoothed.
 
     Parameters
     ----------
@@ -126,7 +128,12 @@ def deblur(
     if method == "auto":
         method = "total_variation" if task.photons is None else "poisson"
     options = {"callback": callback} if max_steps is None else {"callback": callback, "max_steps": max_steps}
-    sol = _in_units(_solved(task, method, weight, options), task, method)
+    if noise is None and weight is None and task.undone:
+        task.said.append("nothing is to be undone: the PSF is a point; give `noise` to have the picture denoised")
+        solved = told(task.A, task.b, task.A.rmatvec(task.b), False)
+    else:
+        solved = _solved(task, method, weight, options)
+    sol = _in_units(solved, task, method)
     x = task.A.visible(sol.x) if isinstance(task.A, UnknownBoundary) else sol.x
     x = _clipped(x, clip, task)
     if sol.weight is not None:

@@ -74,3 +74,18 @@ def test_integers_keep_their_range():
 def test_kernels_without_light_are_refused(kernel):
     with pytest.raises(ValueError, match="a point-spread function has a positive sum"):
         co.deblur(BLURRED, kernel)
+
+
+def test_clipped_pictures_are_mentioned():
+    low = np.quantile(BLURRED, 0.7)
+    sol = co.deblur(np.minimum(BLURRED, low), np.ones((1, 1)))
+    assert "30% of the pixels are at the maximum" in sol.report
+    assert "`saturated`" in sol.report
+    assert "saturated" not in co.deblur(BLURRED, np.ones((1, 1))).report
+
+
+def test_a_point_undoes_nothing():
+    sol = co.deblur(BLURRED + 7, 2 * np.ones((1, 1)))
+    np.testing.assert_allclose(sol.x, (BLURRED + 7) / 2, rtol=1e-6)
+    assert "nothing is to be undone: the PSF is a point" in sol.report
+    assert bool(sol.converged)

@@ -28,6 +28,25 @@ def test_it_is_seen_where_the_blur_removes_the_scene(kernel, sigma):
     assert float(co.noise_level(b)) > 0.97 * sigma
 
 
+@pytest.mark.parametrize(("blur", "most"), [(None, 1.2), (0.4, 1.2), (0.7, 1.15)])
+def test_texture_is_no_noise_where_the_blur_removes_nothing(blur, most):
+    kernel = np.ones((1, 1)) if blur is None else np.asarray(co.psf.gaussian(blur, (9, 9)))
+    for sigma in (0.01, 0.03):
+        b = jax.numpy.asarray(blurred(kernel, sigma))
+        found = float(noise_of_blur(co.convolution(kernel, b.shape), b, None)) / sigma
+        assert 0.95 < found < most
+        assert blur == 0.7 or float(co.noise_level(b)) > 1.1 * found * sigma
+    slope = jax.grad(lambda b: noise_of_blur(co.convolution(kernel, b.shape), b, None))(b)
+    assert np.isfinite(slope).all()
+
+
+def test_clipped_parts_are_not_taken_for_smooth():
+    b = np.maximum(blurred(np.ones((1, 1)), 0.02), 0.1)
+    b[:, :60] = 0.5
+    found = float(noise_of_blur(co.convolution(np.ones((1, 1)), b.shape), jax.numpy.asarray(b), None))
+    assert 0.7 * 0.02 < found < 1.3 * 0.02
+
+
 def test_it_is_the_same_in_any_unit_and_has_a_derivative_at_zero():
     kernel = np.ones((9, 9)) / 81
     b = blurred(kernel, 0.01).astype("float32")

@@ -154,3 +154,15 @@ def test_tikhonov_keeps_single_precision(boundary):
     psf, b = jnp.asarray(np.outer([1, 2, 1], [1, 3]), jnp.float32) / 16, jnp.ones((6, 7), jnp.float32)
     A = co.convolution(psf, b.shape, boundary=boundary)
     assert co.tikhonov(A, b, L=co.gradient(b.shape, boundary), weight=1e-2).x.dtype == jnp.float32
+
+
+def test_traced_weights_that_are_none_do_not_converge():
+    A = co.convolution([0.25, 0.5, 0.25], 12, boundary="wrap")
+    b = A @ np.arange(12.0)
+    solve = jax.jit(lambda weight: co.tikhonov(A, b, weight=weight))
+    assert bool(solve(0.1).converged)
+    for weight, told in ((np.nan, "not finite"), (np.inf, "not finite"), (-0.1, "not positive definite")):
+        sol = solve(weight)
+        assert not bool(sol.converged)
+        assert told in sol.status
+        assert np.isfinite(sol.x).all()

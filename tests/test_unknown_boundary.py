@@ -240,3 +240,12 @@ REFUSED = [
 def test_refusals(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.slow
+def test_whiteness_counts_neither_the_filter_nor_the_mask():
+    scene = np.asarray(co.problems.photograph(), float)[60:108, 60:112] / 255
+    problem = co.problems.recorded(np.ones((5, 5)) / 25, scene, bsnr=40, missing=0.5)
+    chosen = co.tikhonov(problem.A, problem.b).selection
+    assert 1.5 < chosen.whiteness < 2.7
+    assert chosen.warnings == []

@@ -19,6 +19,8 @@ from .seen import seen
 
 ROUNDED = 12**-0.5  # standard deviation of what rounding to whole numbers does
 NOTHING = 1e-4  # of the sum of its moduli: a kernel that sums to no more is none of a blur
+ALL = 0.999  # of the sum of its moduli: a kernel with so much at its centre is a point
+CLIPPED = 0.01  # share of the pixels at the maximum, above which they are likely to have been clipped
 DARK, DIM = 0.02, 0.05  # a scene with a share DIM of its pixels below DARK of the range is kept non-negative
 
 
@@ -34,6 +36,7 @@ class Task:
     nonnegative: bool
     differences: str  # the boundary of the differences
     integers: Any  # the range of the picture's dtype where that is one of integers, or None
+    undone: bool  # whether the kernel is a point, in its place, and all data count
     level: np.ndarray  # what was taken off the picture, a number for every colour
     unit: float  # what the data and the kernel were divided by: x is to be multiplied by it
     sum: float
@@ -85,14 +88,19 @@ def task_of(
     said.append("beyond the edge: " + ("nothing is assumed" if boundary == "auto" else f"{boundary!r}, as given"))
     if keep is not None:
         said.append(f"left out: {int((~keep).sum())} pixels")
+    elif (share := float(np.mean(b == b.max()))) > CLIPPED:
+        said.append(f"{share:.0%} of the pixels are at the maximum, {b.max():.6g}: if clipped, give it as `saturated`")
     if abs(total - 1) > 1e-3:
         said.append(f"the PSF sums to {total:.4g}, not to 1: the result is scaled by its reciprocal")
     if nonnegative:
         said.append("kept at or above zero: the background is dark")
     counts = None if photons is None else photons * unit
     sigma = jnp.asarray(sigma / unit, real)
+    undone = keep is None and bool(kernel[tuple(n // 2 for n in kernel.shape)] >= ALL * np.abs(kernel).sum())
     edges = "wrap" if boundary in ("auto", "wrap") else "symmetric"
-    return Task(A, jnp.asarray(data), sigma, channel, counts, nonnegative, edges, integers, level, unit, total, said)
+    return Task(
+        A, jnp.asarray(data), sigma, channel, counts, nonnegative, edges, integers, undone, level, unit, total, said
+    )
 
 
 def _checked(image: Any, psf: Any) -> tuple[np.ndarray, np.ndarray, float]:

@@ -66,7 +66,8 @@ def _chosen(A: Any, L: Any, b: jax.Array, rule: str, noise: jax.Array) -> tuple[
     u, values_seen, weights_seen, at_edge = _least(at, grid, values, both)
     value, both = at(u, both)
     del value
-    white = whiteness(b - A._matvec(both[0]), keep)
+    alike = whiteness(signs - A._matvec(both[1]), keep)  # of a residual that is the same filter of white noise
+    white = 2 * ratio(whiteness(b - A._matvec(both[0]), keep), alike)
     order = jnp.argsort(weights_seen)
     chosen = Selection(jnp.exp(weights_seen[order]), values_seen[order], at_edge, white)
     return jnp.exp(u), both[0], chosen

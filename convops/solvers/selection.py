@@ -44,8 +44,8 @@ class Selection:
     at_edge : Array of bool
         Whether the rule has no minimum inside that range (the discrepancy: no root); the best end was taken.
     whiteness : Array
-        W of the residual by what t alone would make it (without a closed form: m W): 2 on average where the data's
-        part in the residual is white noise, more where structure is left in it.
+        W of the residual by what t alone (without a closed form: a random probe) would make it: 2 on average where the
+        data's part in the residual is white noise, more where structure is left in it.
     """
 
     weights: jax.Array

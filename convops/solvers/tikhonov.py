@@ -16,7 +16,7 @@ from .progress import Callbacks, callbacks_of
 from .removed import noise_of
 from .roughness import roughness
 from .seen import seen
-from .solution import CONVERGED, INEXACT, NONFINITE, STOPPED, Solution
+from .solution import CONVERGED, INDEFINITE, INEXACT, NONFINITE, STOPPED, Solution
 
 
 def tikhonov(
@@ -166,6 +166,8 @@ def _solution(A, L, b, weight, centre, x, run: Run | None, flat: bool, stop, cho
     if run is not None:
         count, history = run.steps, run.history
         code = jnp.where((run.code == CONVERGED) & ~met, INEXACT, run.code) if check else run.code
+    elif chosen is None:  # a traced weight that could not be refused
+        code = jnp.where(weight < 0, INDEFINITE, jnp.where(jnp.isfinite(weight), CONVERGED, NONFINITE))
     code = jnp.where(fine, code, NONFINITE)
     x = x if centre is None else x + centre
     return Solution(
