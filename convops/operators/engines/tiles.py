@@ -26,6 +26,7 @@ from .work import Work, streamed
 
 NOMINAL = (64, 128, 256, 512, 1024)  # outputs of a tile along an axis, before it is made to divide them evenly
 CACHED = 2**19  # points of a transform whose spectra stay in the cache
+EXTENDING = 0.6  # what extending a large signal costs, by what a pair of transforms moves
 BEGINNING = 2**18  # what starting a tile costs, in the units of `tiling`
 
 
@@ -119,15 +120,15 @@ def describe(window: Window, tiles: Tiling, itemsize: int) -> str:
 
 def work(facts: Facts, tiles: Tiling) -> Work:
     """Count two transforms of every tile, and the copies around them."""
-    count = math.prod(tiles.counts(facts.window.length, _outputs(facts.window)))
+    window = facts.window
+    count = math.prod(tiles.counts(window.length, _outputs(window)))
     tile = math.prod(tiles.lengths) * facts.carried * facts.planes
-    points = count * tile
-    return Work(
-        calls=1 + count,
-        bytes=(4 + 2 * any(facts.window.extended)) * points * facts.itemsize
-        + count * streamed(tile * facts.itemsize, facts.window.ndim),
-        transforms=2 * points * sum(map(math.log2, tiles.lengths)),
-    )
+    moved = (4 + 2 * any(window.extended)) * count * tile * facts.itemsize
+    moved += count * streamed(tile * facts.itemsize, window.ndim)
+    if any(window.extended):  # the extended copy is new memory
+        size = math.prod(window.source) * facts.carried * facts.planes * facts.itemsize
+        moved += EXTENDING * streamed(size, window.ndim)
+    return Work(calls=3 + count, bytes=moved, transforms=2 * count * tile * sum(map(math.log2, tiles.lengths)))
 
 
 def _read(x: jax.Array, window: Window) -> jax.Array:
