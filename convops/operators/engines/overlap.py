@@ -65,7 +65,7 @@ def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, st
         real, imag = (forward(kernel, data, part, window, structure) for part in (x.real, x.imag))
         return lax.complex(real, imag)
     if isinstance(structure, tiles.Tiling):
-        return tiles.PRODUCTS.convolve(data, x, window, structure)
+        return tiles.PRODUCTS.convolve(data, x.astype(jnp.result_type(x, data)), window, structure)
     head, outputs = window.length[0] - 1, window.reach[0] + 1
     blocks = overlapping(extend(x, window, window.extended), window.offset[0] - head, outputs, head, structure.length)
     y = _filtered(blocks, data, kernel, structure.length)[..., head:]
@@ -79,7 +79,8 @@ def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, st
         real, imag = (adjoint(kernel, data, part, window, structure) for part in (y.real, y.imag))
         return lax.complex(real, imag)
     if isinstance(structure, tiles.Tiling):
-        return jnp.conj(tiles.PRODUCTS.correlate(data, jnp.conj(y), window, structure))
+        y = jnp.conj(y).astype(jnp.result_type(y, data))
+        return jnp.conj(tiles.PRODUCTS.correlate(data, y, window, structure))
     head, source = window.length[0] - 1, window.source[0]
     spread = padded(y, [(0, 0, window.step[0] - 1)])
     blocks = overlapping(spread, -window.offset[0], source, head, structure.length)
