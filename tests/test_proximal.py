@@ -33,7 +33,7 @@ PENALTIES = {
 }
 
 
-@pytest.mark.parametrize("boundary", ["wrap", "reflect"])
+@pytest.mark.parametrize("boundary", ["wrap", pytest.param("reflect", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "name", ["l1 and sign", *(pytest.param(n, marks=pytest.mark.slow) for n in PENALTIES if n != "l1 and sign")]
 )
