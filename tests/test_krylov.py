@@ -202,17 +202,17 @@ def test_minres_takes_what_cg_refuses():
 @pytest.mark.slow
 @pytest.mark.parametrize("solver", [*SOLVERS, co.minres])
 def test_loops_and_batches(solver):
-    operator = EVEN if solver is co.minres else A
+    operator, data = (EVEN, DATA) if solver is co.minres else (LARGE, LARGE_DATA)
     options = {"rtol": 0.0, "max_steps": 7}
-    plain = solver(operator, DATA, **options)
+    plain = solver(operator, data, **options)
     for loop in ("scan", "chunked"):
-        np.testing.assert_allclose(solver(operator, DATA, loop=loop, **options).x, plain.x, rtol=1e-6, atol=1e-6)
-    batch = jax.vmap(lambda b: solver(operator, b, **options).x)(np.stack([DATA, 2 * DATA]))
+        np.testing.assert_allclose(solver(operator, data, loop=loop, **options).x, plain.x, rtol=1e-6, atol=1e-6)
+    batch = jax.vmap(lambda b: solver(operator, b, **options).x)(np.stack([data, 2 * data]))
     np.testing.assert_allclose(batch[1], 2 * batch[0], rtol=1e-4, atol=1e-5)
-    slope = jax.grad(lambda b: jnp.sum(solver(operator, b, loop="scan", **options).x ** 2))(jnp.asarray(DATA))
-    d = np.random.default_rng(5).standard_normal(SHAPE)
+    slope = jax.grad(lambda b: jnp.sum(solver(operator, b, loop="scan", **options).x ** 2))(jnp.asarray(data))
+    d = np.random.default_rng(5).standard_normal(data.shape)
     h = 1e-5 if X64 else 1e-2
-    ahead, behind = (float(jnp.sum(solver(operator, DATA + s * h * d, **options).x ** 2)) for s in (1, -1))
+    ahead, behind = (float(jnp.sum(solver(operator, data + s * h * d, **options).x ** 2)) for s in (1, -1))
     np.testing.assert_allclose(jnp.sum(slope * d), (ahead - behind) / (2 * h), rtol=1e-6 if X64 else 5e-2)
 
 
