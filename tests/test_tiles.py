@@ -9,7 +9,8 @@ from comparing import DTYPE, assert_same
 from kernels import RTOL, both_ways, kernel_of
 
 import convops as co
-from convops.operators.engines import tiles
+from convops.operators.engines import choose, facts_of, tiles
+from convops.operators.window import make_window
 
 WINDOWS = [
     ((13, 10), (3, 4), {"mode": "full"}),
@@ -82,3 +83,6 @@ def test_auto_takes_tiles_for_large_images_alone(monkeypatch):
 
     assert [chosen(n) for n in (512, 3000)] == ["fourier", "overlap"]
     assert chosen(1500, boundary="wrap") == "fourier"
+    facts = facts_of(jnp.asarray(kernel_of((31, 31)), jnp.float32), make_window((4096, 4096), (31, 31)))
+    assert choose(facts, platform="cpu").engine == "overlap"
+    assert choose(facts, platform="gpu").engine == "fourier"  # where the turns of a loop are launched one by one

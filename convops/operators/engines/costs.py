@@ -14,6 +14,7 @@ COSTS: dict[str, dict[str, float]] = {
         "lone_transforms": 0.509,
         "products": 0.0155,
         "mixes": 4.5,
+        "tiles": 26000.0,
         "patches": 0.394,
     },
     "gpu": {
@@ -24,6 +25,7 @@ COSTS: dict[str, dict[str, float]] = {
         "lone_transforms": 0.003,
         "products": 0.0001,
         "mixes": 0.005,
+        "tiles": 60000.0,
         "patches": 0.002,
     },
 }

@@ -128,7 +128,8 @@ def work(facts: Facts, tiles: Tiling) -> Work:
     if any(window.extended):  # the extended copy is new memory
         size = math.prod(window.source) * facts.carried * facts.planes * facts.itemsize
         moved += EXTENDING * streamed(size, window.ndim)
-    return Work(calls=3 + count, bytes=moved, transforms=2 * count * tile * sum(map(math.log2, tiles.lengths)))
+    transforms = 2 * count * tile * sum(map(math.log2, tiles.lengths))
+    return Work(calls=3, bytes=moved, transforms=transforms, tiles=count)
 
 
 def _read(x: jax.Array, window: Window) -> jax.Array:

@@ -15,6 +15,7 @@ class Work(NamedTuple):
     lone_transforms: float = 0  # the same for one long row
     products: float = 0  # multiplications in products of matrices
     mixes: float = 0  # complex multiplications of channels, frequency by frequency
+    tiles: float = 0  # turns of a loop over tiles
     patches: float = 0  # numbers copied into the matrix of patches that XLA's convolution multiplies
 
     def __add__(self, other: "Work") -> "Work":  # type: ignore[override]
