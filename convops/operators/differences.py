@@ -80,10 +80,9 @@ class Difference(LinearOperator):
         """The sum as one difference along the axes of both, where they agree on the boundaries."""
         if not isinstance(other, Difference):
             return None
-        names = dict(zip(self.axes, self.window.boundary, strict=True))
-        if any(
-            names.setdefault(axis, name) != name for axis, name in zip(other.axes, other.window.boundary, strict=True)
-        ):
+        ours, theirs = (dict(zip(d.axes, d.window.boundary, strict=True)) for d in (self, other))
+        names = theirs | ours
+        if any(names[axis] != name for axis, name in theirs.items()):
             return None
         axes = tuple(sorted(names))
         offsets: dict[tuple[int, ...], float] = {}
