@@ -117,11 +117,8 @@ def pogm(
         Whether the momentum starts anew when it points uphill.
     rtol, atol : float
         Stop when the change of x in a step, over the step's length, is at most max(rtol norm(A^H b), atol), and
-        the objective F is nearly the least: over the last fifth of the steps (20 at least) it fell by no more than
-        rtol F / 2, or the gap is no larger by a bound. What is left to gain is then about rtol F where the gap falls at
-        least as 1 / steps^2; a short step alone means nothing for a blur that removes much. In the first test rtol is
-        1e-4 at least where the prox is computed by iterations. `rtol` is 1e-4 in single and 1e-6 in double precision
-        unless given.
+        the objective is nearly the least, as in `fista`. `rtol` is 1e-4 in single and 1e-6 in double precision unless
+        given.
 
     Returns
     -------
