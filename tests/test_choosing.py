@@ -46,6 +46,12 @@ def test_auto_by_structure():
     line[25] = 1 / 51
     assert co.convolution(line, (512, 512)).method in ("stencil", "separable")
     assert co.convolution(low_rank((15, 15), 1), (512, 512)).method == "separable"
+    motion = np.zeros((9, 20), DTYPE[False])  # two taps a column, a fifth of all
+    motion[np.arange(20) * 8 // 19, np.arange(20)] = motion[np.arange(20) * 7 // 19 + 1, np.arange(20)] = 1 / 40
+    blur = co.convolution(motion, (512, 500))
+    assert blur.method == "stencil"
+    assert len(blur.structure.taps) == np.count_nonzero(motion) < 40
+    assert co.convolution(kernel_of((9, 20)), (512, 500)).structure in (None, (None, False))
     few = co.convolution(low_rank((5, 6), 1), (64, 65))  # where the gain is not worth a trace of its own
     assert few.method == "stencil"
     assert "separable would save too little" in few.explain()

@@ -153,10 +153,10 @@ def fista(
     rtol, atol : float
         Stop when norm(y - x) / step, the gradient's norm where there is no penalty, is at most
         max(rtol norm(A^H b), atol), and the objective F is nearly the least: over the last fifth of the steps (20 at
-        least) it fell by no more than rtol F / 2, or the gap is no larger by a bound. What is left to gain is then about
-        rtol F where the gap falls at least as 1 / steps^2; a short step alone means nothing for a blur that removes
-        much. In the first test rtol is 1e-4 at least where the prox is computed by iterations. `rtol` is 1e-4 in single
-        and 1e-6 in double precision unless given.
+        least) it fell by no more than rtol F / 2, or the gap is no larger by a bound. What is left to gain is then
+        about rtol F where the gap falls at least as 1 / steps^2; a short step alone means nothing for a blur that
+        removes much. In the first test rtol is 1e-4 at least where the prox is computed by iterations. `rtol` is 1e-4
+        in single and 1e-6 in double precision unless given.
     max_steps : int
     loop : {"while", "scan", "chunked"}
         ``scan`` lets gradients go through the steps; it needs a number as step.
