@@ -7,17 +7,17 @@ from comparing import X64
 
 import convops as co
 
-SIDE = 64
-BLUR = np.ones((5, 5)) / 25
+SHAPE = (64, 60)
+BLUR = np.outer([1, 3, 4, 2, 2], [2, 1, 3, 3]) / 108  # neither symmetric nor odd
 TV = co.TotalVariation(2e-5, boundary="wrap")
 DTYPE = np.float64 if X64 else np.float32
 
 
 def photographed(noise=1e-3):
     """A blurred photograph of range one, whose penalty has a small weight."""
-    scene = np.asarray(co.problems.photograph(), np.float64)[64 : 64 + SIDE, 64 : 64 + SIDE]
+    scene = np.asarray(co.problems.photograph(), np.float64)[64 : 64 + SHAPE[0], 64 : 64 + SHAPE[1]]
     scene = (scene - scene.min()) / np.ptp(scene)
-    A = co.convolution(BLUR.astype(DTYPE), (SIDE, SIDE), boundary="wrap")
+    A = co.convolution(BLUR.astype(DTYPE), SHAPE, boundary="wrap")
     b = np.asarray(A @ scene.astype(DTYPE)) + noise * np.random.default_rng(0).standard_normal(scene.shape)
     return A, jnp.asarray(b, DTYPE)
 
@@ -50,8 +50,8 @@ def test_a_level_makes_no_difference(solve):
 @pytest.mark.parametrize("solve", [co.admm, co.pdhg])
 def test_constant_images_converge(solve, noise):
     """K x vanishes there, and so did what residuals were measured by."""
-    A = co.convolution(BLUR, (SIDE, SIDE), boundary="wrap")
-    b = 0.5 + noise * np.random.default_rng(0).standard_normal((SIDE, SIDE))
+    A = co.convolution(BLUR, SHAPE, boundary="wrap")
+    b = 0.5 + noise * np.random.default_rng(0).standard_normal(SHAPE)
     sol = solve(A, b, penalty=co.TotalVariation(2e-3, boundary="wrap"))
     assert bool(sol.converged)
     np.testing.assert_allclose(sol.x, 0.5, atol=1e-4)
