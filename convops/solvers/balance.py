@@ -23,8 +23,3 @@ class Balance(NamedTuple):
         ratio = jnp.sqrt(jnp.where(fine, ahead, 1) / jnp.where(fine, behind, 1))
         due = (steps % self.every == 0) & (steps <= self.until) & (jnp.abs(jnp.log(ratio)) > jnp.log(self.uneven) / 2)
         return jnp.where(due, jnp.clip(ratio, 1 / self.most, self.most), 1)
-
-
-def above(residual: jax.Array, noise: jax.Array) -> jax.Array:
-    """The residual, or zero, which nothing is balanced against, where it may be rounding."""
-    return jnp.where(residual > noise, residual, 0)

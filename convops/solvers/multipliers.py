@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from ..operators.arrays import positive_ratio
 from ..operators.base import LinearOperator
-from .balance import Balance, above
+from .balance import Balance
 from .checks import length, overall, root
 from .krylov import System
 from .normal import by_cg
@@ -103,7 +103,7 @@ class Admm:
         noise = jnp.finfo(residual.dtype).eps * length(x)
         steps, strongest = state.steps + 1, jnp.max(jnp.stack(rho))
         if self.balance:
-            rho = _balanced(rho, primal, sizes, dual, forces, noise, steps)
+            rho = _balanced(rho, primal, sizes, dual, forces, steps)
         reached = AdmmState(
             x=x,
             images=images,
@@ -138,11 +138,11 @@ class Admm:
         }
 
 
-def _balanced(rho, primal, sizes, dual, forces, noise, steps) -> tuple[jax.Array, ...]:
+def _balanced(rho, primal, sizes, dual, forces, steps) -> tuple[jax.Array, ...]:
     """Change a parameter where one residual, by its size, is far from the other (Wohlberg, arXiv:1704.06209)."""
+    parts = zip(rho, primal, sizes, dual, forces, strict=True)
     return tuple(
-        r * BALANCE.factor(positive_ratio(above(p, noise), size), positive_ratio(above(d, r * noise), force), steps)
-        for r, p, size, d, force in zip(rho, primal, sizes, dual, forces, strict=True)
+        r * BALANCE.factor(positive_ratio(p, size), positive_ratio(d, force), steps) for r, p, size, d, force in parts
     )
 
 

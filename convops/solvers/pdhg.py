@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..penalties.analysis import norm_bound
 from ..penalties.base import Penalty
-from .balance import Balance, above
+from .balance import Balance
 from .checks import between, length, overall, root, steps_of, tolerance
 from .composite import Composite, data_given, feasible, outcome
 from .iterate import solve
@@ -95,8 +95,7 @@ class Pdhg:
             problem, state, x, images, duals, backs, (tau, sigmas)
         )
         steps = state.steps + 1
-        ahead, behind = above(dual, dual_noise) / dual_size, above(primal, primal_noise) / primal_size
-        factor = BALANCE.factor(ahead, behind, steps) if self.balance else 1
+        factor = BALANCE.factor(dual / dual_size, primal / primal_size, steps) if self.balance else 1
         residual = misfit(split, images) if residual is None else residual
         old = state.x, state.images, state.duals, state.back
         x, moved, duals, back = jax.tree.map(lambda new, old: old + relax * (new - old), (x, images, duals, back), old)

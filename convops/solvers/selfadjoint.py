@@ -16,8 +16,6 @@ from .minimal_residuals import Minres, MinresState
 from .progress import Callbacks
 from .solution import CONVERGED, INEXACT, Solution
 
-ROUNDED = 2 / 3  # the power of a rounding: norm(A r) is zero that is smaller by norm(A) norm(r)
-
 
 def cg(
     A: LinearOperator,
@@ -149,7 +147,7 @@ def _solved(method, A, b, shift, x0, preconditioner, truth, stop, max_steps, how
     matvec = jax.tree_util.Partial(_shifted, A, shift)
     P = checked_preconditioner(A, preconditioner, b)
     system = System(matvec, b - matvec(first), threshold, None if P is None else jax.tree_util.Partial(_applied, P))
-    system = system._replace(least=jnp.maximum(rtol, jnp.finfo(b.dtype).eps ** ROUNDED))
+    system = system._replace(least=rtol)
     if truth is not None:
         whole = start_of(A, truth, b.dtype, "truth")
         system = system._replace(truth=whole - first, scale=length(whole))
