@@ -93,6 +93,16 @@ def test_dct(shape, size, options, is_complex):
     both_ways(operator, oracle.convolution_matrix_nd(kernel, shape, boundary="symmetric", **options), is_complex)
 
 
+@pytest.mark.parametrize("is_complex", [False, True])
+def test_dct_carries_other_axes(is_complex):
+    kernel = even((3, 5), is_complex)
+    operator = co.convolution(kernel, (4, 2, 7), axes=(0, 2), boundary="symmetric", method="dct")
+    matrix = oracle.convolution_matrix_nd(kernel, (4, 7), boundary="symmetric")
+    rows = matrix.reshape(4, 7, 4, 7)
+    wanted = np.einsum("acbd,st->ascbtd", rows, np.eye(2))
+    both_ways(operator, wanted.reshape(56, 56), is_complex)
+
+
 def test_dct_of_a_kernel_that_is_symmetric_about_an_origin_off_its_middle():
     kernel = np.array([0.0, 0.0, 1.0, 2.0, 1.0]).astype(DTYPE[False])
     operator = co.convolution(kernel, 8, boundary="symmetric", origin=3, method="dct")

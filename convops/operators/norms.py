@@ -14,6 +14,7 @@ from .base import LinearOperator
 from .engines.fourier import fast_length
 from .products import apply_norm
 from .pytree import nested
+from .sums import square
 from .window import Window
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def absolute_sum_bound(op: LinearOperator) -> jax.Array:
 
 
 def _length(x: jax.Array) -> jax.Array:
-    return jnp.sqrt(jnp.sum(jnp.abs(x) ** 2))
+    return jnp.sqrt(square(x))
 
 
 def convolution_norm(op: "Convolution") -> jax.Array:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ..operators.sums import inner, length
 from .analysis import like, norm_bound
 
 if TYPE_CHECKING:
@@ -122,13 +123,13 @@ def advance(problem: Problem, state: State) -> State:
         for (operator, function), ahead in zip(problem.terms, state.ahead, strict=True)
     )
     v = problem.shadow(p)
-    uphill = sum(_inner(a - new, new - old) for a, new, old in zip(state.ahead, p, state.p, strict=True))
+    uphill = sum(inner(a - new, new - old) for a, new, old in zip(state.ahead, p, state.p, strict=True))
     t = jnp.where(uphill > 0, 1, state.t)
     following = (1 + jnp.sqrt(1 + 4 * t**2)) / 2
     momentum = (t - 1) / following
     ahead = jax.tree.map(lambda new, old: new + momentum * (new - old), p, state.p)
     v_ahead = v + momentum * (v - state.v)
-    change = _length(v - state.v_ahead)
+    change = length(v - state.v_ahead)
     return State(p, v, ahead, v_ahead, following, change, state.steps + 1)
 
 
@@ -141,7 +142,7 @@ def converged(penalty: "Penalty", x: jax.Array, step: jax.Array) -> jax.Array:
     problem = problem_of(penalty, x, step)
     if not problem.terms:
         return problem.primal(problem.x)
-    enough = TOLERANCE[max(jnp.finfo(x.dtype).bits, 32)] * _length(x)
+    enough = TOLERANCE[max(jnp.finfo(x.dtype).bits, 32)] * length(x)
 
     def going(state: State) -> jax.Array:
         return (state.change > enough) & (state.steps < MOST)
@@ -161,12 +162,3 @@ def advanced(penalty: "Penalty", x: jax.Array, step: jax.Array, p: Any, steps: i
     problem = problem_of(penalty, x, step)
     state, _ = jax.lax.scan(lambda s, _: (advance(problem, s), None), start(problem, p), None, length=steps)
     return problem.primal(state.v), state.p
-
-
-def _inner(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jnp.real(jnp.sum(jnp.conj(a) * b))
-
-
-def _length(x: jax.Array) -> jax.Array:
-    square = _inner(x, x)
-    return jnp.where(square == 0, 0, jnp.sqrt(jnp.where(square == 0, 1, square)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ..operators.sums import square
 from .analysis import norm_bound
 from .pointwise import modulus
 
@@ -71,10 +72,8 @@ def advance(problem: Problem, state: State) -> State:
         function._conjugate_prox(part + sigma * operator._matvec(mirrored), sigma)
         for (operator, function), part in zip(terms, p, strict=True)
     )
-    moved = jnp.sum(modulus(v - u) ** 2) / tau + sum(
-        jnp.sum(modulus(new - old) ** 2) / sigma for new, old in zip(q, p, strict=True)
-    )
-    size = jnp.sum(modulus(v) ** 2) / tau + sum(jnp.sum(modulus(new) ** 2) / sigma for new in q)
+    moved = square(v - u) / tau + sum(square(new - old) / sigma for new, old in zip(q, p, strict=True))
+    size = square(v) / tau + sum(square(new) / sigma for new in q)
     u = u + RELAXATION * (v - u)
     p = jax.tree.map(lambda new, old: old + RELAXATION * (new - old), q, p)
     return State(u, p, jnp.sqrt(moved / jnp.where(size > 0, size, 1)), state.steps + 1)

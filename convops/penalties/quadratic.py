@@ -9,6 +9,7 @@ from ..operators import transforms
 from ..operators.arrays import as_inexact
 from ..operators.base import LinearOperator, Shape
 from ..operators.spectral import gram_symbol
+from ..operators.sums import square
 from . import checks
 from .analysis import like, norm_bound, operator_on, transform_of
 from .base import Penalty, Term
@@ -57,7 +58,7 @@ class Quadratic(Penalty):
 
     def _value(self, x: jax.Array) -> jax.Array:
         z = operator_on(self.L, x.shape, "L")._matvec(self._centred(x))
-        return self._weight(x) / 2 * jnp.sum(jnp.real(z * jnp.conj(z)))
+        return self._weight(x) / 2 * square(z)
 
     def _terms(self, shape: Shape) -> tuple[Term, ...]:
         op = operator_on(self.L, shape, "L")

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from ..operators.base import Shape
 from ..operators.pytree import static
+from ..operators.sums import inner
 from ..operators.window import per_axis, shape_of
 from . import checks, lifting
 from .analysis import Differences
@@ -80,7 +81,7 @@ class TGV(Penalty):
         u = jax.lax.stop_gradient(state.u)
         value = first.function._value(first.operator._matvec(u)) + second.function._value(second.operator._matvec(u))
         slope = jax.lax.stop_gradient(first.operator._rmatvec(state.p[0])[0])
-        return value + jnp.sum(jnp.real(jnp.conj(slope) * (x - held[1])))
+        return value + inner(slope, x - held[1])
 
     def lifted(self, shape: Any) -> tuple[Shape, tuple[Term, ...]]:
         """Return the shape (1 + number of axes, *shape) of x and w in one array, and the two terms on it."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..operators.arrays import as_inexact, as_numbers, traced
 from ..operators.base import LinearOperator
+from ..operators.sums import length, root
 
 
 def data_of(A: LinearOperator, b: Any) -> tuple[jax.Array, bool]:
@@ -83,21 +84,6 @@ def tolerance(rtol: Any, dtype: Any, single: float, double: float) -> jax.Array:
     if rtol is None:
         rtol = single if jnp.finfo(real).bits <= 32 else double
     return scalar(rtol, "rtol", real)
-
-
-def inner(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Real part of the inner product sum(conj(a) b)."""
-    return jnp.real(jnp.sum(jnp.conj(a) * b))
-
-
-def root(square: jax.Array) -> jax.Array:
-    """The square root, with a finite derivative at zero."""
-    return jnp.where(square == 0, 0, jnp.sqrt(jnp.where(square == 0, 1, square)))
-
-
-def length(a: jax.Array) -> jax.Array:
-    """The 2-norm, with a finite gradient at zero."""
-    return root(inner(a, a))
 
 
 @jax.jit

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
+from ..operators.sums import inner, length
 from ..penalties.base import Penalty
 from ..penalties.constraints import Constraint
-from .checks import data_of, inner, length, reported, scalar, small_slope, start_of, tolerance
+from .checks import data_of, reported, scalar, small_slope, start_of, tolerance
 from .iterate import Run
 from .seen import seen
 from .solution import CONVERGED, NONFINITE, RUNNING, Solution

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
 from ..operators.elementary import identity
-from .checks import length
+from ..operators.sums import length
 from .noise import noise_level
 from .normal import by_cg, equations, normal
 from .solution import NONFINITE, RUNNING, SCHEDULED

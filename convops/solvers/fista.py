@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
+from ..operators.sums import inner, length
 from ..operators.window import positive
 from ..penalties.base import Penalty
-from .checks import inner, length, steps_of
+from .checks import steps_of
 from .composite import Best, Composite, Proximal, composite_of, outcome
 from .iterate import solve
 from .progress import Callbacks

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.arrays import ratio
-from .checks import inner, length
+from ..operators.sums import inner, length
 from .least_squares import LeastSquares
 from .solution import CONVERGED, NONFINITE, RUNNING
 

@@ -11,8 +11,9 @@ import optax
 from ..operators.arrays import ratio
 from ..operators.base import LinearOperator
 from ..operators.norms import scattered
+from ..operators.sums import inner, length
 from ..penalties.base import Penalty
-from .checks import data_of, inner, length, reported, scalar, small_slope, start_of, steps_of, tolerance
+from .checks import data_of, reported, scalar, small_slope, start_of, steps_of, tolerance
 from .iterate import solve
 from .minibatch import in_batches, observations
 from .progress import Callbacks

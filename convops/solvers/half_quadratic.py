@@ -9,9 +9,10 @@ import jax.numpy as jnp
 
 from ..operators.arrays import traced
 from ..operators.base import LinearOperator
+from ..operators.sums import length
 from ..operators.window import positive
 from ..penalties.base import Penalty
-from .checks import length, steps_of
+from .checks import steps_of
 from .composite import Composite, data_given, feasible, outcome
 from .iterate import solve
 from .multipliers import least

@@ -6,8 +6,9 @@ from typing import Any
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
+from ..operators.sums import inner, length
 from ..operators.window import positive
-from .checks import data_of, inner, length, reported, scalar, start_of, tolerance
+from .checks import data_of, reported, scalar, start_of, tolerance
 from .hybrid_method import RULES, Hybrid, HybridKrylov
 from .iterate import Run, solve
 from .krylov_basis import combined

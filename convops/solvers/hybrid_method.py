@@ -10,8 +10,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ..operators.sums import length
 from . import krylov_basis, projected
-from .checks import length
 from .krylov_basis import Basis
 from .least_squares import LeastSquares
 from .projected import Projected

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
-from .checks import inner, length
+from ..operators.sums import inner, length
 from .least_squares import LeastSquares, minimised
 from .progress import Callbacks
 from .solution import CONVERGED, INDEFINITE, NONFINITE, RUNNING, Solution

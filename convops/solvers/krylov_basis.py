@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .checks import length
+from ..operators.sums import length, product
 from .golub_kahan import ratio
 from .least_squares import LeastSquares
 
@@ -84,7 +84,7 @@ def _beside_all(x: jax.Array, vectors: jax.Array, count: jax.Array):
 
     def beside(n: jax.Array, held: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         x, found = held
-        part = jnp.sum(jnp.conj(vectors[n]) * x)
+        part = product(vectors[n], x)
         return x - part * vectors[n], found.at[n].add(part)
 
     held = x, jnp.zeros(len(vectors), x.dtype)

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
-from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
+from ..operators.sums import inner, length
+from .checks import data_of, reported, scalar, start_of, steps_of, tolerance
 from .iterate import Method, solve
 from .progress import Callbacks
 from .solution import CONVERGED, INEXACT, Solution

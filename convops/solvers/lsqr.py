@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from ..operators.arrays import ratio
 from ..operators.base import LinearOperator
-from .checks import inner, length
+from ..operators.sums import inner, length
 from .golub_kahan import GolubKahan, begin, done, euclidean, extend
 from .least_squares import LeastSquares, minimised, needs_rows
 from .progress import Callbacks

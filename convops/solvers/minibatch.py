@@ -16,8 +16,8 @@ from ..operators.base import LinearOperator, Shape
 from ..operators.batching import Batched, batched
 from ..operators.blocks import VerticalStack
 from ..operators.pytree import static
+from ..operators.sums import length
 from ..operators.window import positive
-from .checks import length
 from .perturbing import typed
 from .solution import NONFINITE, RUNNING
 

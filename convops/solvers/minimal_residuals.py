@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.arrays import ratio
-from .checks import inner, length
+from ..operators.sums import inner, length
 from .krylov import System
 from .solution import CONVERGED, LEAST, NONFINITE, RUNNING
 

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 
 from ..operators.arrays import positive_ratio
 from ..operators.base import LinearOperator
+from ..operators.sums import length, root
 from .balance import Balance
-from .checks import length, overall, root
+from .checks import overall
 from .krylov import System
 from .normal import by_cg
 from .solution import CONVERGED, NONFINITE, RUNNING

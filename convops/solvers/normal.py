@@ -10,9 +10,10 @@ from ..operators import transforms
 from ..operators.base import LinearOperator
 from ..operators.cosine import asymmetry
 from ..operators.spectral import gram_symbol, joined, mirrored, symbol
+from ..operators.sums import inner, length
 from ..operators.unknown_boundary import UnknownBoundary
 from ..operators.windowed import Convolution
-from .checks import dtype_of, inner, length, reported
+from .checks import dtype_of, reported
 from .iterate import Run, run_while, settled, start
 from .krylov import ConjugateGradient, System
 from .preconditioners import ASYMMETRY
@@ -60,11 +61,11 @@ def preconditioner(A: LinearOperator, L: LinearOperator, weight: jax.Array, dtyp
     gain = transforms.precise(1 / jnp.maximum(square, least), dtype)
     real = not jnp.issubdtype(dtype_of(A, L, dtype), jnp.complexfloating)
     basis = Transform(name, tuple(sorted(axes)), A.in_shape, real)
-    gain = jax.lax.stop_gradient(basis.kept(gain))
+    near_inverse = basis.filter(jax.lax.stop_gradient(basis.kept(gain)))
     if not isinstance(A, Convolution):
-        return jax.tree_util.Partial(_filtered, basis, gain)
+        return near_inverse
     pays = jax.lax.stop_gradient(asymmetry(A.kernel, A.window.origin) <= ASYMMETRY)
-    return jax.tree_util.Partial(_filtered_if, pays, basis, gain)
+    return jax.tree_util.Partial(_applied_if, pays, near_inverse)
 
 
 def _mirrorable(A: Convolution) -> bool:
@@ -77,12 +78,8 @@ def _mirrorable(A: Convolution) -> bool:
     )
 
 
-def _filtered(basis: Transform, gain: jax.Array, x: jax.Array) -> jax.Array:
-    return basis.backward(gain * basis.forward(x))
-
-
-def _filtered_if(pays: jax.Array, basis: Transform, gain: jax.Array, x: jax.Array) -> jax.Array:
-    return jax.lax.cond(pays, lambda x: _filtered(basis, gain, x).astype(x.dtype), lambda x: x, x)
+def _applied_if(pays: jax.Array, function: Any, x: jax.Array) -> jax.Array:
+    return jax.lax.cond(pays, lambda x: function(x).astype(x.dtype), lambda x: x, x)
 
 
 @partial(jax.jit, static_argnames="max_steps")

@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
+from ..operators.sums import length, root
 from ..penalties.analysis import norm_bound
 from ..penalties.base import Penalty
 from .balance import Balance
-from .checks import between, length, overall, root, steps_of, tolerance
+from .checks import between, overall, steps_of, tolerance
 from .composite import Composite, data_given, feasible, outcome
 from .iterate import solve
 from .progress import Callbacks

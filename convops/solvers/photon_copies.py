@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from ..operators.base import LinearOperator
 from ..operators.blocks import vstack
 from ..operators.elementary import identity
+from ..operators.sums import length
 from ..operators.unknown_boundary import UnknownBoundary
-from .checks import length
 from .counted import Counted, apart, divergence, divisor, over
 from .krylov import System
 from .normal import by_cg

@@ -11,9 +11,10 @@ import numpy as np
 
 from ..operators.base import LinearOperator
 from ..operators.elementary import identity
+from ..operators.sums import inner, length
 from ..operators.window import positive
 from . import spectral
-from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
+from .checks import data_of, reported, scalar, start_of, steps_of, tolerance
 from .dct_deblur import periodic, restored
 from .dct_denoiser import dct_denoiser, patch_of, per_coefficient
 from .denoising_steps import METHODS, RESTARTS, ROUGHER, PlugAndPlay, Restoration

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
 from ..operators.differences import gradient
-from .checks import inner, length, reported, scalar, steps_of, tolerance
+from ..operators.sums import inner, length
+from .checks import reported, scalar, steps_of, tolerance
 from .counted import counted, divergence, divisor, over, start_from
 from .iterate import solve
 from .noise import unit_of

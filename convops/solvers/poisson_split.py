@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
+from ..operators.sums import inner, root
 from ..penalties.base import Penalty, Term
 from ..penalties.constraints import Constraint
 from .balance import Balance
-from .checks import between, inner, reported, root, steps_of, tolerance
+from .checks import between, reported, steps_of, tolerance
 from .counted import counted, start_from
 from .iterate import solve
 from .photon_copies import Bare, Solver, bare, solver

@@ -15,8 +15,9 @@ import numpy as np
 from ..operators.arrays import ratio
 from ..operators.base import LinearOperator
 from ..operators.spectral import gram_symbol
+from ..operators.sums import inner, length
 from . import normal
-from .checks import dtype_of, inner, length
+from .checks import dtype_of
 from .seen import seen
 from .selection import Selection, lowest
 

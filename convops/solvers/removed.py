@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..operators.base import LinearOperator
+from ..operators.sums import root
 from ..operators.unknown_boundary import UnknownBoundary
 from ..operators.windowed import Convolution
-from .checks import root, scalar
+from .checks import scalar
 from .noise import noise_level, unit_of
 from .spectral import Transform
 from .weak_texture import quietest, smoothest

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from ..operators.arrays import traced
 from ..operators.base import LinearOperator
 from ..operators.norms import scattered
-from .checks import data_of, inner, length, reported, scalar, start_of, steps_of, tolerance
+from ..operators.sums import inner, length
+from .checks import data_of, reported, scalar, start_of, steps_of, tolerance
 from .iterate import ending_in, solve
 from .krylov import ConjugateGradient, System
 from .least_squares import checked_preconditioner

@@ -7,6 +7,7 @@ s beta = sum conj(h_i) b_i.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,11 +19,13 @@ from ..operators import transforms
 from ..operators.arrays import positive_ratio, traced
 from ..operators.base import LinearOperator
 from ..operators.blocks import Kronecker, VerticalStack
+from ..operators.cosine_filter import MOST, cosine_filter
 from ..operators.elementary import Identity
 from ..operators.separation import KroneckerSVD, factors, kronecker_svd, separated
 from ..operators.spectral import Symbol, gram_symbol, joined, symbol
+from ..operators.sums import inner, length
 from ..operators.windowed import Convolution
-from .checks import inner, length, reported
+from .checks import reported
 from .solution import CONVERGED, NONFINITE, Solution
 
 LARGEST_SVD = 1024  # sides of the matrices whose SVD is cheaper than conjugate gradients
@@ -64,6 +67,12 @@ class Transform:
         sizes = tuple(self.shape[a] for a in self.axes)
         return transforms.backward(coefficients * self._scale, self.name, self.axes, sizes, self.real)
 
+    def filter(self, gain: jax.Array) -> Callable[[jax.Array], jax.Array]:
+        """X -> V gain V^H x for a real gain, made to be applied many times."""
+        if self.name == "dct" and len(self.axes) <= MOST:
+            return cosine_filter(gain, self.axes)
+        return jax.tree_util.Partial(_filtered, self, gain)
+
     def kept(self, values: jax.Array) -> jax.Array:
         """What is kept of values on the grid, which may have length 1 along axes where they do not vary."""
         sizes = [n if a in self.axes else values.shape[a] for a, n in enumerate(self.shape)]
@@ -87,6 +96,10 @@ class Transform:
     @property
     def _scale(self) -> float:
         return math.sqrt(math.prod(self.shape[a] for a in self.axes)) if self.name == "fft" else 1.0
+
+
+def _filtered(basis: Transform, gain: jax.Array, x: jax.Array) -> jax.Array:
+    return basis.backward(gain * basis.forward(x))
 
 
 def shared(A: LinearOperator, L: LinearOperator, dtype: Any) -> Transform | KroneckerSVD | None:

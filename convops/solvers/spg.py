@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
+from ..operators.sums import inner, length
 from ..penalties.base import Penalty
 from ..penalties.constraints import Constraint
 from ..penalties.sums import Sum
-from .checks import inner, length, steps_of
+from .checks import steps_of
 from .composite import Best, Composite, Proximal, composite_of, feasible, outcome
 from .iterate import solve
 from .progress import Callbacks

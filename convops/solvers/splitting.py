@@ -17,11 +17,12 @@ from ..operators.base import LinearOperator
 from ..operators.blocks import vstack
 from ..operators.elementary import Identity
 from ..operators.spectral import gram_symbol
+from ..operators.sums import inner, length, root
 from ..operators.unknown_boundary import UnknownBoundary
 from ..penalties.base import Penalty, Term
 from ..penalties.lifted_operators import Component
 from . import spectral
-from .checks import dtype_of, inner, length, root
+from .checks import dtype_of
 
 GENTLE, SMALLEST, LARGEST = 0.02, 5.0, 60.0  # the penalty parameter by the weight, of total variation on a range of 1
 CALM, SLACK = 1e-2, 1e-5  # of the data's variation and of their force: a scale where K x or the duals vanish

@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
+from ..operators.sums import length
 from ..operators.window import positive
 from . import normal, probing, selection, spectral
 from .checkpoint import checkpoint_of
-from .checks import data_of, dtype_of, length, scalar, start_of, steps_of, tolerance
+from .checks import data_of, dtype_of, scalar, start_of, steps_of, tolerance
 from .iterate import Run, solve
 from .krylov import ConjugateGradient
 from .progress import Callbacks, callbacks_of

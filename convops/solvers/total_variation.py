@@ -12,12 +12,13 @@ import numpy as np
 from ..operators.base import LinearOperator
 from ..operators.convolution import normal_axes
 from ..operators.spectral import gram_symbol
+from ..operators.sums import inner
 from ..operators.unknown_boundary import UnknownBoundary
 from ..penalties.constraints import NonNegative
 from ..penalties.sparsity import TotalVariation
 from ..penalties.sums import Sum
 from .admm import admm
-from .checks import data_of, inner, scalar
+from .checks import data_of, scalar
 from .progress import Callbacks
 from .removed import noise_of_blur
 from .seen import seen

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .checks import root
+from ..operators.sums import root
 
 PATCH = 8  # samples along an axis of the filters, 5 for small pictures
 SMALL = 10000

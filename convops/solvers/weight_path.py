@@ -10,7 +10,8 @@ import numpy as np
 
 from ..operators.arrays import as_numbers, traced
 from ..operators.base import LinearOperator
-from .checks import data_of, inner, scalar
+from ..operators.sums import inner
+from .checks import data_of, scalar
 from .probing import RULES, bracket, criterion, vertex, whiteness
 from .removed import noise_of_blur
 from .seen import seen

@@ -10,9 +10,12 @@ import jax
 import jax.numpy as jnp
 
 from .. import cosine, transforms
+from ..cosine_filter import MOST, CosineFilter, cosine_filter
 from ..window import Window
 from .facts import Facts, Unsuitable
-from .work import Work
+from .work import Work, streamed
+
+Data = jax.Array | CosineFilter
 
 
 def plan(facts: Facts) -> None:
@@ -28,22 +31,24 @@ def plan(facts: Facts) -> None:
         raise Unsuitable("the kernel is not symmetric about its origin along every axis")
 
 
-def prepare(kernel: jax.Array, window: Window, structure: None, facts: Facts) -> jax.Array:
-    """Return the eigenvalues h."""
+def prepare(kernel: jax.Array, window: Window, structure: None, facts: Facts) -> Data:
+    """Return the filter of the eigenvalues h; those of a complex kernel, or of many axes, as they are."""
     del structure, facts
-    return cosine.eigenvalues(kernel, window)
+    h = cosine.eigenvalues(kernel, window)
+    axes = tuple(range(window.ndim))
+    return h if jnp.iscomplexobj(h) or window.ndim > MOST else cosine_filter(h, axes)
 
 
-def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, structure: None) -> jax.Array:
+def forward(kernel: jax.Array, data: Data, x: jax.Array, window: Window, structure: None) -> jax.Array:
     """Return C^T h C x."""
     del kernel, structure
-    return _between(data, x, window)
+    return data(x) if isinstance(data, CosineFilter) else _between(data, x, window)
 
 
-def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, structure: None) -> jax.Array:
+def adjoint(kernel: jax.Array, data: Data, y: jax.Array, window: Window, structure: None) -> jax.Array:
     """Return C^T conj(h) C y."""
     del kernel, structure
-    return _between(jnp.conj(data), y, window)
+    return data(y) if isinstance(data, CosineFilter) else _between(jnp.conj(data), y, window)
 
 
 def describe(window: Window, structure: None, itemsize: int) -> str:
@@ -54,12 +59,13 @@ def describe(window: Window, structure: None, itemsize: int) -> str:
 
 
 def work(facts: Facts, structure: None) -> Work:
-    """Count one complex transform an axis and its reordering, forth and back."""
+    """Count one pair of real transforms, the reordering before and after, and the sum of weighed spectra between."""
     del structure
     points = math.prod(facts.window.signal) * facts.carried
     each = sum(math.log2(n + 1) for n in facts.window.signal)
-    ndim = facts.window.ndim
-    return Work(calls=8 * ndim, bytes=16 * ndim * points * facts.itemsize, transforms=4 * points * each * facts.planes)
+    ndim, size = facts.window.ndim, points * facts.itemsize
+    moved = 7 * ndim * size + streamed(size, ndim)
+    return Work(calls=3 * ndim, bytes=moved * facts.planes, transforms=2 * points * each * facts.planes)
 
 
 def _between(h: jax.Array, x: jax.Array, window: Window) -> jax.Array:

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..sums import pairwise
 from ..window import Window
 from . import stencil
 from .facts import Facts, Unsuitable
@@ -74,7 +75,7 @@ def _passed(
             shape[axis] = -1
             y = apply(data[axis][term].reshape(shape), None, y, window, stencil.Structure())
         terms.append(y)
-    return stencil.pairwise(terms)
+    return pairwise(terms)
 
 
 def describe(window: Window, structure: Structure, itemsize: int) -> str:

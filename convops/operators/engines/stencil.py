@@ -14,6 +14,7 @@ import numpy as np
 from jax import lax
 
 from ..boundary import extend, fold
+from ..sums import pairwise
 from ..window import Window
 from .bilinear import Products
 from .estimating import estimated, few_taps
@@ -190,14 +191,6 @@ def _mixed(x: jax.Array, begins: np.ndarray, weights: jax.Array, count, step) ->
             for o in range(outputs)
         ]
     )
-
-
-def pairwise(parts: list[jax.Array]) -> jax.Array:
-    """Sum in a tree: a chain of additions would wait for each one, and round more."""
-    while len(parts) > 1:
-        pairs = [a + b for a, b in zip(parts[::2], parts[1::2], strict=False)]
-        parts = pairs + parts[len(parts) - len(parts) % 2 :]
-    return parts[0]
 
 
 def _weigh(weight: Any, part: jax.Array) -> jax.Array:
