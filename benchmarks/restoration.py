@@ -26,7 +26,7 @@ LIMIT = 1e-3
 NEAR = {
     "convops admm": {"rho": 0.14, "steps": 39},
     "DeepInverse PDCP": {"stepsize": 1.4, "steps": 62},
-    "DeepInverse ADMM with TVPrior": {"stepsize": 2.0, "steps": 54, "inner": 5, "inner_stepsize": 0.1},
+    "DeepInverse ADMM with TVPrior": {"stepsize": 4.0, "steps": 24, "inner": 12, "inner_stepsize": 0.1},
 }
 
 
