@@ -6,8 +6,6 @@ order; SCICO and DeepInverse in environments and processes of their own.
 """
 
 import random
-import statistics
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -21,9 +19,9 @@ import convops as co
 
 from .elsewhere import Solve, elsewhere
 from .report import table
+from .turns import timed
 
 SIZE, STEPS, WEIGHT, RTOL = 512, 100, 1e-2, 1e-5
-ROUNDS = 5
 ELSEWHERE = {"SCICO cg": ("scico", "solves_by_scico"), "DeepInverse CG": ("deepinverse", "solves_by_deepinverse")}
 
 
@@ -108,29 +106,6 @@ def tikhonov(A: co.LinearOperator, kernel: np.ndarray, b: np.ndarray) -> dict[st
             pylops_normal, pylops_rhs, np.zeros_like(rhs), 1000, tol=RTOL * float(np.linalg.norm(pylops_rhs))
         )[0],
     }
-
-
-def timed(candidates: dict[str, Solve], rng: random.Random) -> list[list[str]]:
-    """Medians, ratios to the fastest of the others, and how far each result is from ours."""
-    first, results = {}, {}
-    for name, solve in candidates.items():
-        began = time.perf_counter()
-        results[name] = solve().ravel()
-        first[name] = time.perf_counter() - began
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for _ in range(ROUNDS):
-        for name in rng.sample(list(candidates), len(candidates)):
-            began = time.perf_counter()
-            candidates[name]()
-            seconds[name].append(time.perf_counter() - began)
-    median = {name: statistics.median(found) for name, found in seconds.items()}
-    ours = next(iter(results.values()))
-    others = min(value for name, value in median.items() if not name.startswith("convops"))
-    rows = []
-    for name, value in median.items():
-        away = np.linalg.norm(results[name] - ours) / np.linalg.norm(ours)
-        rows.append([name, f"{1e3 * value:.0f} ms", f"{value / others:.2f}", f"{first[name]:.1f} s", f"{away:.0e}"])
-    return rows
 
 
 def main() -> None:
