@@ -14,7 +14,7 @@ from .solvers.checks import scalar
 from .solvers.plug_and_play import plug_and_play
 from .solvers.poisson import richardson_lucy
 from .solvers.poisson_split import poisson_admm
-from .solvers.posing import Task, task_of
+from .solvers.posing import BY_PHOTONS, Task, power, task_of
 from .solvers.selection import Selection
 from .solvers.solution import Solution
 from .solvers.spectral import told
@@ -22,7 +22,6 @@ from .solvers.tikhonov import tikhonov
 from .solvers.total_variation import BLURRED, total_variation, total_variation_weight
 
 METHODS = ("auto", "total_variation", "plug_and_play", "poisson", "richardson_lucy", "tikhonov")
-BY_PHOTONS = ("poisson", "richardson_lucy")
 BOUNDARIES = ("auto", "zero", "wrap", "symmetric", "reflect", "edge", "antireflect")
 TINY = 1e-12
 FEW = 10  # steps of Richardson and Lucy where the noise is not of photons
@@ -53,9 +52,11 @@ def deblur(
     Parameters
     ----------
     image : array
-        A picture, a volume, or a picture with colours along one axis; any real dtype and range, finite.
+        A picture, a volume, or a picture with colours along one axis; any real dtype and range, finite where it
+        counts. Alpha is no colour: leave it out.
     psf : array
-        With one axis for every axis of the image that is blurred; its centre is at ``n // 2``.
+        With one axis for every axis of the image that is blurred, the same for all colours (where each has its own,
+        deblur one after the other); its centre is at ``n // 2``.
     noise : float or "poisson", optional
         Standard deviation of the noise in the units of the image, or photon noise. By default estimated, photons where
         the variance grows with the brightness as theirs does.
@@ -67,7 +68,7 @@ def deblur(
     clip : (float, float), optional
         The range that the result is clipped to; that of the dtype for an image of integers, unless given.
     mask : array, optional
-        Of the image's shape: zero or False where it says nothing (dead, missing).
+        Of the image's shape: zero or False where it says nothing (dead, missing), whatever it holds there.
     saturated : float, optional
         The level at and above which pixels are saturated, and left out.
     channel_axis : int, optional
@@ -85,7 +86,8 @@ def deblur(
     Raises
     ------
     ValueError
-        For NaN, complex or empty images, shapes that do not fit, unknown names, and a PSF whose sum is not positive.
+        For NaN, complex or empty images, shapes that do not fit, unknown names, a `clip` that is no range, a PSF whose
+        sum is not positive, numbers beyond the precision, and photons whose mean is negative.
 
     Notes
     -----
@@ -117,16 +119,16 @@ def deblur(
     noise: 0.01, as given
     """
     for name, value, known in (("method", method, METHODS), ("boundary", boundary, BOUNDARIES)):
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             raise ValueError(f"`{name}` is {value!r}; accepted are {', '.join(map(repr, known))}")
     if any(map(traced, (image, psf, noise, weight, mask))):
         raise ValueError(
             "deblur looks at its data, which jax.jit, jax.vmap and jax.grad do not allow: inside of them use "
             "co.total_variation(co.unknown_boundary(psf, shape), b, noise=...)"
         )
-    task = task_of(image, psf, noise, boundary, mask, saturated, channel_axis, method in BY_PHOTONS)
-    if method == "auto":
-        method = "total_variation" if task.photons is None else "poisson"
+    clip = _range(clip)
+    task = task_of(image, psf, noise, boundary, mask, saturated, channel_axis, method)
+    method = task.method
     options = {"callback": callback} if max_steps is None else {"callback": callback, "max_steps": max_steps}
     if noise is None and weight is None and task.undone:
         task.said.append("nothing is to be undone: the PSF is a point; give `noise` to have the picture denoised")
@@ -143,14 +145,27 @@ def deblur(
     return replace(sol, x=x, report="\n".join(task.said))
 
 
+def _range(clip: Any) -> tuple[float, float] | None:
+    """The two numbers that a result is to lie between."""
+    if clip is None:
+        return None
+    try:
+        low, high = (float(end) for end in clip)
+    except (TypeError, ValueError):
+        low = high = np.nan
+    if not low <= high:
+        raise ValueError(f"`clip` is {clip!r}; give two numbers, the lower first, as (0, 1)")
+    return low, high
+
+
 def _clipped(x: jax.Array, clip: Any, task: Task) -> jax.Array:
     """X in the range that is given, or that the integers of the picture have."""
-    if clip is None and task.integers is None:
-        return x
     if clip is not None:
         low, high = clip
         task.said.append(f"clipped to {low:g} .. {high:g}")
         return jnp.clip(x, low, high)
+    if task.integers is None:
+        return x
     low, high, kind = task.integers.min, x.dtype.type(task.integers.max), task.integers.dtype
     task.said.append(f"clipped to {low:g} .. {high:g}, the range of {kind}")
     if int(high) > task.integers.max:  # it was rounded up
@@ -162,8 +177,8 @@ def _in_units(sol: Solution, task: Task, method: str) -> Solution:
     """A solution for the data and the PSF as they came."""
     unit = task.unit
     powers = {"residual_norm": 1} if method in BY_PHOTONS else {"residual_norm": 1, "objective": 2}
-    told = {name: getattr(sol, name) * unit**power for name, power in powers.items() if getattr(sol, name) is not None}
-    history = {name: values * unit ** powers.get(name, 0) for name, values in sol.history.items()}
+    told = {name: getattr(sol, name) * power(unit, n) for name, n in powers.items() if getattr(sol, name) is not None}
+    history = {name: values * power(unit, powers.get(name, 0)) for name, values in sol.history.items()}
     for name in ("weight", "selection"):
         if getattr(sol, name) is not None:
             told[name] = _weighed(getattr(sol, name), task.weight_unit(method))
@@ -212,6 +227,7 @@ def _by_photons(task: Task, weight: Any, channels: int, options: dict[str, Any])
     photons = task.photons
     if photons is None:  # as many as would make the noise, on average
         photons = float(jnp.mean(b) / jnp.maximum(jnp.asarray(task.noise) ** 2, TINY * jnp.max(b) ** 2 + TINY**2))
+        photons = photons if photons > 0 else 1.0  # of a picture without light
         task.said.append(f"photons: {photons / task.unit:.3g} a unit, which would make as much noise")
     scaled = b * photons
     if weight is None:

@@ -260,3 +260,18 @@ def test_version_and_help(capsys):
         "gradient_descent",
     ):
         assert words in text
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_colours_under_transparent_pixels_change_nothing(folder, channels):
+    data = photo("uint8", channels)
+    data[..., -1] = 255
+    data[:, :9, -1] = 0
+    hidden = data.copy()
+    hidden[:, :9, :-1] = 0
+    for name, picture in (("shown", data), ("hidden", hidden)):
+        write_image(f"{name}.png", Picture(picture))
+        assert main(["deblur", f"{name}.png", "--psf", "box:3", "-o", f"{name}-out.png", "--noise", "2"]) == 0
+    left, right = (read_image(f"{name}-out.png").data for name in ("shown", "hidden"))
+    np.testing.assert_array_equal(left[:, 9:], right[:, 9:])
+    np.testing.assert_array_equal(right[..., -1], data[..., -1])

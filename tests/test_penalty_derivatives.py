@@ -54,6 +54,42 @@ def test_derivative_through_warm_steps(rng):
     assert np.isfinite(jax.grad(f, 1)(1.0, np.zeros(SHAPE))).all()  # at a constant image too
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        co.TotalVariation,
+        lambda w: co.L1(w, transform=co.laplacian(SHAPE)),
+        lambda w: co.TotalVariation(w) + co.NonNegative(),
+        co.TGV,
+    ],
+    ids=["variation", "analysis", "constrained", "TGV"],
+)
+def test_derivative_of_an_iterated_prox(rng, make):
+    x, c = rng.standard_normal(SHAPE), rng.standard_normal(SHAPE)
+    f = lambda w, x, step: jnp.sum(c * make(w).prox(x, step))  # noqa: E731
+    point = (0.21, x, 0.6)
+    slopes = jax.grad(f, (0, 1, 2))(*point)
+    directions = [(1.0, 0 * x, 0.0), (0.0, rng.standard_normal(SHAPE), 0.0), (0.0, 0 * x, 1.0)]
+    for index, direction in enumerate(directions):
+        h = 1e-4 if X64 else 1e-2
+        ends = [f(*(a + s * h * d for a, d in zip(point, direction, strict=True))) for s in (1, -1)]
+        found = float(jnp.sum(slopes[index] * direction[index]))
+        np.testing.assert_allclose(
+            found, (ends[0] - ends[1]) / (2 * h), rtol=1e-3 if X64 else 0.1, atol=1e-3 if X64 else 0.05
+        )
+    if X64:
+        forward = jax.jvp(f, point, (1.0, 0 * x, 0.0))[1]
+        np.testing.assert_allclose(forward, slopes[0], rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not X64, reason="differences need double precision")
+def test_derivative_of_a_prox_with_large_flat_regions(rng):
+    x = np.kron([[0.0, 1.0], [0.5, 0.2]], np.ones((20, 22))) + 0.1 * rng.standard_normal((40, 44))
+    f = lambda w: jnp.sum(co.TotalVariation(w).prox(x) ** 2)  # noqa: E731
+    np.testing.assert_allclose(jax.grad(f)(0.2), (f(0.201) - f(0.199)) / 2e-3, rtol=2e-3)
+
+
 def test_weights_under_vmap_are_a_loop(rng):
     x, weights = rng.standard_normal(SHAPE), np.array([0.1, 0.4, 0.9])
     both = jax.vmap(lambda w: co.TotalVariation(w).prox(x))(weights)

@@ -28,10 +28,10 @@ _HELP = """Undo the blur of a photograph whose point-spread function (PSF) is kn
   convops deblur --demo
 
 The photo is a grey or colour png, jpg, tif or npy file of 8 or 16 bits or floats. Its numbers, dtype and
-alpha channel are kept as they came. Nothing is assumed of what lies beyond its edge, and the noise, the
-method and the weight are chosen, and said. The format of the output follows its suffix; OUTPUT.json beside
-it tells what was done, with versions, the reason for stopping and the curves. Nothing is written unless all
-of it is.
+alpha channel are kept as they came. Nothing is assumed of what lies beyond its edge or under pixels whose
+alpha is zero, and the noise, the method and the weight are chosen, and said. The format of the output
+follows its suffix; OUTPUT.json beside it tells what was done, with versions, the reason for stopping and the
+curves. Nothing is written unless all of it is.
 """
 _PSF = """gaussian:SIGMA, gaussian:SIGMA1,SIGMA2,ANGLE (SIGMA1 vertical and SIGMA2 horizontal at angle 0),
 disk:RADIUS, motion:LENGTH,ANGLE (0 horizontal, 90 vertical) or box:N, in pixels and degrees

@@ -130,7 +130,8 @@ def deblur_picture(picture: Picture, psf: str, settings: Settings, account: dict
         account |= told_of(settings)
         if settings.method in WHOLE:
             whole = planes.astype(picture.data.dtype) if picture.data.dtype.kind in "iu" else planes
-            solved = _solve_whole(whole, kernel, settings, account)
+            seen = picture.seen if settings.boundary == "auto" else None
+            solved = _solve_whole(whole, kernel, settings, account, seen)
         else:
             solved = _solve_channels(planes, kernel, picture.shape, settings, account)
     if not all(np.isfinite(plane).all() for plane in solved):
@@ -157,8 +158,10 @@ def told_by(solution: co.Solution) -> dict:
     return told
 
 
-def _solve_whole(planes: np.ndarray, kernel: np.ndarray, settings: Settings, account: dict) -> np.ndarray:
-    """Deblur all colours at once by the front door, and say what it chose."""
+def _solve_whole(
+    planes: np.ndarray, kernel: np.ndarray, settings: Settings, account: dict, seen: np.ndarray | None
+) -> np.ndarray:
+    """Deblur all colours at once by the front door, and say what it chose; colours of unseen pixels mean nothing."""
     bar = ProgressBar()
     one = len(planes) == 1
     options = {} if settings.steps is None else {"max_steps": settings.steps}
@@ -170,6 +173,7 @@ def _solve_whole(planes: np.ndarray, kernel: np.ndarray, settings: Settings, acc
             method=settings.method,
             boundary=settings.boundary,
             weight=settings.weight,
+            mask=None if seen is None else seen if one else np.broadcast_to(seen, planes.shape),
             channel_axis=None if one else 0,
             callback=bar,
             **options,

@@ -66,6 +66,12 @@ class Picture:
         """Height and width in pixels."""
         return self.data.shape[:2]
 
+    @property
+    def seen(self) -> np.ndarray | None:
+        """Where alpha is not zero, shape ``(height, width)``; None where all pixels or none are seen."""
+        shown = self.data[..., -1] != 0 if self.alpha else np.ones(self.shape, bool)
+        return None if shown.all() or not shown.any() else shown
+
     def planes(self) -> np.ndarray:
         """Return the channels without alpha as floats, shape ``(channels, height, width)``.
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .base import Penalty, Term
 
 MOST = 500  # steps of a prox
+BACKWARD = 25  # the root of the number of steps that a derivative goes through
+REGULAR = 50  # steps of momentum there
 TOLERANCE = {32: 1e-6, 64: 1e-9}  # of the change in a step, relative to x
 
 
@@ -115,8 +117,8 @@ def start(problem: Problem, p: Any) -> State:
     return State(p, v, p, v, one, jnp.full_like(one, jnp.inf), jnp.zeros((), int))
 
 
-def advance(problem: Problem, state: State) -> State:
-    """Take one step."""
+def advance(problem: Problem, state: State, regular: bool = False) -> State:
+    """Take one step; momentum restarts where it points uphill, or at regular intervals."""
     u = problem.primal(state.v_ahead)
     p = tuple(
         function._conjugate_prox(ahead + problem.sigma * operator._matvec(u), problem.sigma)
@@ -124,7 +126,7 @@ def advance(problem: Problem, state: State) -> State:
     )
     v = problem.shadow(p)
     uphill = sum(inner(a - new, new - old) for a, new, old in zip(state.ahead, p, state.p, strict=True))
-    t = jnp.where(uphill > 0, 1, state.t)
+    t = jnp.where(state.steps % REGULAR == 0 if regular else uphill > 0, 1, state.t)
     following = (1 + jnp.sqrt(1 + 4 * t**2)) / 2
     momentum = (t - 1) / following
     ahead = jax.tree.map(lambda new, old: new + momentum * (new - old), p, state.p)
@@ -142,13 +144,46 @@ def converged(penalty: "Penalty", x: jax.Array, step: jax.Array) -> jax.Array:
     problem = problem_of(penalty, x, step)
     if not problem.terms:
         return problem.primal(problem.x)
+    return problem.primal(problem.shadow(_solution(penalty, x, step)))
+
+
+@jax.custom_jvp
+def _solution(penalty: "Penalty", x: jax.Array, step: jax.Array) -> Any:
+    """The dual point, to the `TOLERANCE`."""
+    problem = problem_of(penalty, x, step)
     enough = TOLERANCE[max(jnp.finfo(x.dtype).bits, 32)] * length(x)
 
     def going(state: State) -> jax.Array:
         return (state.change > enough) & (state.steps < MOST)
 
     first = start(problem, zeros(penalty, x))
-    return problem.primal(jax.lax.while_loop(going, lambda state: advance(problem, state), first).v)
+    return jax.lax.while_loop(going, lambda state: advance(problem, state), first).p
+
+
+@_solution.defjvp
+def _solution_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    """The derivative of `BACKWARD`^2 steps from the solution, which stay there: that of the solution in the limit.
+
+    Linearised at the solution, the steps are a convergent iteration for its derivative. Steps of no length do not tell
+    where momentum is to restart: that is done at regular intervals, without which rounding grows.
+    """
+    p = _solution(*primals)
+
+    def further(penalty: "Penalty", x: jax.Array, step: jax.Array) -> Any:
+        problem = problem_of(penalty, x, step)
+        return repeated(lambda state: advance(problem, state, regular=True), start(problem, p), BACKWARD).p
+
+    return p, jax.jvp(further, primals, tangents)[1]
+
+
+def repeated(step: Any, state: Any, root: int) -> Any:
+    """Take root^2 steps; a reverse derivative keeps 2 root states."""
+
+    @jax.checkpoint
+    def several(state: Any) -> Any:
+        return jax.lax.scan(lambda s, _: (step(s), None), state, None, length=root)[0]
+
+    return jax.lax.scan(lambda s, _: (several(s), None), state, None, length=root)[0]
 
 
 def advanced(penalty: "Penalty", x: jax.Array, step: jax.Array, p: Any, steps: int) -> tuple[jax.Array, Any]:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.sums import square
+from . import dual
 from .analysis import norm_bound
 from .pointwise import modulus
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST = 2000  # steps of a prox or a value
 TOLERANCE = {32: 1e-6, 64: 1e-8}  # of the change in a step, relative to the unknowns
+BACKWARD = 50  # the root of the number of steps that a derivative goes through
 RELAXATION = 1.9
 BALANCE = 0.03  # primal over dual steps, in units of the sizes of the unknowns; 0.03 to 0.1 do well on photographs
 
@@ -47,8 +49,8 @@ def problem_of(penalty: "Penalty", x: jax.Array, step: jax.Array) -> Problem:
     bound = jnp.sqrt(sum((norm_bound(term.operator, quick=True) ** 2 for term in terms), jnp.zeros(())))
     real = jnp.finfo(x.dtype).dtype
     size = jnp.sqrt(jnp.mean(modulus(x - jnp.mean(x)) ** 2))
-    dual = penalty._strength().astype(real)  # type: ignore[attr-defined]
-    ratio = jnp.where((size > 0) & (dual > 0), size, 1) / jnp.where((size > 0) & (dual > 0), dual, 1)
+    strength = penalty._strength().astype(real)  # type: ignore[attr-defined]
+    ratio = jnp.where((size > 0) & (strength > 0), size, 1) / jnp.where((size > 0) & (strength > 0), strength, 1)
     ratio = BALANCE * ratio
     return Problem(terms, x, step, ratio / bound.astype(real), 1 / (ratio * bound.astype(real)))
 
@@ -90,9 +92,24 @@ def minimised(penalty: "Penalty", x: jax.Array, step: jax.Array) -> State:
     )
 
 
+@jax.custom_jvp
 def converged(penalty: "Penalty", x: jax.Array, step: jax.Array) -> jax.Array:
     """The prox."""
     return minimised(penalty, x, step).u[0]
+
+
+@converged.defjvp
+def _converged_jvp(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
+    """The derivative of steps from the solution, which stay there: that of the solution in the limit."""
+    found = minimised(*primals)
+
+    def further(penalty: "Penalty", x: jax.Array, step: jax.Array) -> jax.Array:
+        problem = problem_of(penalty, x, step)
+        held = problem._replace(tau=jax.lax.stop_gradient(problem.tau), sigma=jax.lax.stop_gradient(problem.sigma))
+        first = State(found.u, found.p, jnp.zeros_like(step), jnp.zeros((), int))
+        return dual.repeated(lambda state: advance(held, state), first, BACKWARD).u[0]
+
+    return found.u[0], jax.jvp(further, primals, tangents)[1]
 
 
 def advanced(penalty: "Penalty", x: jax.Array, step: jax.Array, reached: Any, steps: int) -> tuple[jax.Array, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from ..operators.arrays import as_inexact, as_numbers, traced
 from ..operators.base import LinearOperator
 from ..operators.sums import length, root
+from ..operators.window import integer
 
 
 def data_of(A: LinearOperator, b: Any) -> tuple[jax.Array, bool]:
@@ -73,9 +74,10 @@ def between(value: Any, name: str, dtype: Any, limit: float, told: str) -> jax.A
 
 def steps_of(max_steps: Any) -> int:
     """Return a step limit as an int of at least 0."""
-    if not isinstance(max_steps, int) or max_steps < 0:
+    steps = integer(max_steps, "max_steps", "an integer of at least 0")
+    if steps < 0:
         raise ValueError(f"`max_steps` is {max_steps!r}; give an integer of at least 0")
-    return max_steps
+    return steps
 
 
 def tolerance(rtol: Any, dtype: Any, single: float, double: float) -> jax.Array:

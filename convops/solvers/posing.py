@@ -8,19 +8,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..operators.arrays import as_numbers
 from ..operators.base import LinearOperator
-from ..operators.convolution import convolution, normal_axes
+from ..operators.convolution import convolution
 from ..operators.unknown_boundary import unknown_boundary
 from .checks import scalar
 from .photons import counts_photons, photons_per_unit
+from .pictures import Whole, axes_of, filled, held, keep_of, light, picture_and_kernel, whole
 from .removed import noise_of_blur
 from .seen import seen
 
 ROUNDED = 12**-0.5  # standard deviation of what rounding to whole numbers does
-NOTHING = 1e-4  # of the sum of its moduli: a kernel that sums to no more is none of a blur
 ALL = 0.999  # of the sum of its moduli: a kernel with so much at its centre is a point
 CLIPPED = 0.01  # share of the pixels at the maximum, above which they are likely to have been clipped
+LEVEL = 1e-14  # of the level, below which a difference from it is its rounding
+BY_PHOTONS = ("poisson", "richardson_lucy")
 DARK, DIM = 0.02, 0.05  # a scene with a share DIM of its pixels below DARK of the range is kept non-negative
 
 
@@ -28,6 +29,7 @@ DARK, DIM = 0.02, 0.05  # a scene with a share DIM of its pixels below DARK of t
 class Task:
     """A checked deblurring problem, and what has been said of it."""
 
+    method: str
     A: LinearOperator
     b: Any
     noise: Any
@@ -35,7 +37,7 @@ class Task:
     photons: Any  # counts a unit of the data stands for, or None
     nonnegative: bool
     differences: str  # the boundary of the differences
-    integers: Any  # the range of the picture's dtype where that is one of integers, or None
+    integers: Whole | None  # what the picture's dtype holds where that is one of integers
     undone: bool  # whether the kernel is a point, in its place, and all data count
     level: np.ndarray  # what was taken off the picture, a number for every colour
     unit: float  # what the data and the kernel were divided by: x is to be multiplied by it
@@ -45,7 +47,7 @@ class Task:
     def weight_unit(self, method: str) -> float:
         """What a method's weight is to be multiplied by: x goes with unit / sum, the misfit with unit^2."""
         powers = {"total_variation": (1, 1), "tikhonov": (0, 2)}.get(method, (0, 0))
-        return self.unit ** powers[0] * self.sum ** powers[1]
+        return power(self.unit, powers[0]) * power(self.sum, powers[1])
 
     def in_units(self, x: jax.Array) -> jax.Array:
         """A scene for the picture and the PSF as they came, its level restored."""
@@ -53,72 +55,83 @@ class Task:
         return x + jnp.asarray(self.level / self.sum, x.dtype) if self.level.any() else x
 
 
+def power(number: float, exponent: int) -> float:
+    """A positive number to a power, as far as floats go."""
+    with np.errstate(over="ignore"):
+        return float(min(np.float64(number) ** exponent, np.finfo(float).max))
+
+
 def task_of(
-    image: Any, psf: Any, noise: Any, boundary: str, mask: Any, saturated: Any, channel_axis: Any, counting: bool
+    image: Any, psf: Any, noise: Any, boundary: str, mask: Any, saturated: Any, channel_axis: Any, method: str
 ) -> Task:
     """Check the arguments, make the operator, and find out about the noise.
 
     The `_level` of the picture is taken off, lest the solvers' tolerances be relative to it: blurs and differences
     commute with that. Not where zero means something: for photons, on a dark ground, and with zeros beyond the edge.
     """
-    b, kernel, total = _checked(image, psf)
-    integers = np.iinfo(b.dtype) if b.dtype.kind in "iu" else None
+    b, kernel, total = picture_and_kernel(image, psf)
+    integers = whole(b.dtype)
     real = np.float64 if b.dtype in (np.float64, np.int64, np.int32, np.uint32) else np.float32
     real = jnp.asarray(np.zeros((), real)).dtype
-    channel, axes = _axes(b, kernel, channel_axis)
-    keep = _keep(b, mask, saturated)
-    b = b.astype(np.float64)
-    if keep is not None:  # what the others hold does not matter, and is not to be looked at
-        count = keep.sum(axes, keepdims=True)
-        means = np.where(keep, b, 0).sum(axes, keepdims=True) / np.maximum(count, 1)
-        b = np.where(keep, b, np.where(count > 0, means, b[keep].mean()))
+    channel, axes = axes_of(b, kernel, channel_axis)
+    keep = keep_of(b, mask, saturated)
+    b = filled(b.astype(np.float64), keep, axes)
+    held(b, total, real)
     said: list[str] = []
     A = _operator((kernel / total).astype(real), b.shape, boundary, keep, axes)
     photons = _photons(b, noise, channel, keep, real, said)
+    if method == "auto":
+        method = "total_variation" if photons is None else "poisson"
+    counting = method in BY_PHOTONS
+    if counting or photons is not None:
+        light(b)
     level = _level(b, axes, counting) if photons is None and boundary != "zero" else np.zeros((1,) * b.ndim)
-    data, unit = _scaled(b - level, real)
+    data, unit = _scaled(_without(b, level), real)
     if photons is None:
         sigma = _noise(A, data, noise, unit, 0.0 if integers is None else ROUNDED, said)
     else:
-        sigma = math.sqrt(max(b.mean(), 0) / photons)
-    nonnegative = _dark(b, sigma, axes)
+        sigma = math.sqrt(b.mean() / photons)
+    nonnegative = method == "total_variation" and _dark(b, sigma, axes)
     if nonnegative:
         level = np.zeros_like(level)
         data, unit = _scaled(b, real)
     said.append("beyond the edge: " + ("nothing is assumed" if boundary == "auto" else f"{boundary!r}, as given"))
-    if keep is not None:
-        said.append(f"left out: {int((~keep).sum())} pixels")
-    elif (share := float(np.mean(b == b.max()))) > CLIPPED:
-        said.append(f"{share:.0%} of the pixels are at the maximum, {b.max():.6g}: if clipped, give it as `saturated`")
-    if abs(total - 1) > 1e-3:
-        said.append(f"the PSF sums to {total:.4g}, not to 1: the result is scaled by its reciprocal")
-    if nonnegative:
-        said.append("kept at or above zero: the background is dark")
+    said += _colours(b, kernel, channel_axis) + _remarks(b, keep, total, counting, nonnegative)
     counts = None if photons is None else photons * unit
     sigma = jnp.asarray(sigma / unit, real)
     undone = keep is None and bool(kernel[tuple(n // 2 for n in kernel.shape)] >= ALL * np.abs(kernel).sum())
     edges = "wrap" if boundary in ("auto", "wrap") else "symmetric"
-    return Task(
-        A, jnp.asarray(data), sigma, channel, counts, nonnegative, edges, integers, undone, level, unit, total, said
-    )
+    data = jnp.asarray(data)
+    return Task(method, A, data, sigma, channel, counts, nonnegative, edges, integers, undone, level, unit, total, said)
 
 
-def _checked(image: Any, psf: Any) -> tuple[np.ndarray, np.ndarray, float]:
-    """The picture, the kernel, and its sum."""
-    b = np.asarray(as_numbers(image, "image"))
-    kernel = np.asarray(as_numbers(psf, "psf"))
-    if np.iscomplexobj(b) or np.iscomplexobj(kernel):
-        raise ValueError("`image` or `psf` is complex; deblur takes real pictures: co.tikhonov takes complex data")
-    if not (np.isfinite(b).all() and np.isfinite(kernel).all()):
-        raise ValueError("`image` or `psf` holds NaN or infinite entries; replace them, and name the places by `mask`")
-    kernel = kernel.astype(np.float64)
-    total = float(kernel.sum())
-    if kernel.size and total <= NOTHING * np.abs(kernel).sum():
-        raise ValueError(
-            f"`psf` sums to {total:.4g}; a point-spread function has a positive sum, that of the light of a point: "
-            "co.tikhonov and the other solvers take any kernel"
+def _colours(b: np.ndarray, kernel: np.ndarray, channel_axis: Any) -> list[str]:
+    """Which axis was taken for that of the colours, where none was given and a picture may have some."""
+    count = b.shape[-1]
+    if channel_axis is None and b.ndim > kernel.ndim:
+        return [f"colours: {count}, along the last axis" + ("; leave out alpha" if count in (2, 4) else "")]
+    if channel_axis is None and b.ndim == 3 and 1 < kernel.shape[-1] <= count <= 4:
+        return ["blurred along all axes; if the last is that of colours, each with its PSF, deblur one after the other"]
+    return []
+
+
+def _remarks(b: np.ndarray, keep: Any, total: float, counting: bool, nonnegative: bool) -> list[str]:
+    """What is said of the data."""
+    said = []
+    top = np.count_nonzero(b == b.max())
+    if keep is not None:
+        said.append(f"left out: {int((~keep).sum())} pixels")
+    elif max(1, CLIPPED * b.size) < top < b.size:
+        said.append(
+            f"{top / b.size:.0%} of the pixels are at the maximum, {b.max():.6g}: if clipped, give it as `saturated`"
         )
-    return b, kernel, total
+    if abs(total - 1) > 1e-3:
+        said.append(f"the PSF sums to {total:.4g}, not to 1: the result is scaled by its reciprocal")
+    if counting and b.min() < 0:
+        said.append(f"{np.mean(b < 0):.0%} of the pixels are negative: taken for zero")
+    if nonnegative:
+        said.append("kept at or above zero: the background is dark")
+    return said
 
 
 def _operator(kernel: np.ndarray, shape: Any, boundary: str, keep: Any, axes: tuple[int, ...]) -> LinearOperator:
@@ -137,41 +150,16 @@ def _level(b: np.ndarray, axes: tuple[int, ...], counting: bool) -> np.ndarray:
     return b.mean(axes, keepdims=True)
 
 
+def _without(b: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """The differences from the level, zero where they are its rounding."""
+    return np.where(np.abs(b - level) <= LEVEL * np.abs(level), 0, b - level)
+
+
 def _scaled(b: np.ndarray, real: Any) -> tuple[np.ndarray, float]:
     """The data, by a unit in which squares neither vanish nor overflow in single precision: 1 for what is usual."""
     top = float(np.max(np.abs(b)))
     unit = 1.0 if top == 0 or 1e-6 < top < 1e7 else 2.0 ** math.floor(math.log2(top))
     return (b / unit).astype(real), unit
-
-
-def _axes(b: np.ndarray, kernel: np.ndarray, channel_axis: Any) -> tuple[int | None, tuple[int, ...]]:
-    """The axis of the colours, and those that are blurred."""
-    if channel_axis is None and b.ndim == kernel.ndim + 1:
-        channel_axis = -1
-    expected = kernel.ndim + (channel_axis is not None)
-    if b.size == 0 or kernel.size == 0 or kernel.ndim == 0 or b.ndim != expected:
-        raise ValueError(
-            f"`image` has shape {b.shape} and `psf` {kernel.shape}; give an image of as many axes as the PSF, or one "
-            "more for the colours"
-        )
-    if channel_axis is None:
-        return None, tuple(range(b.ndim))
-    (channel,) = normal_axes(channel_axis, 1, b.ndim)
-    return channel, tuple(a for a in range(b.ndim) if a != channel)
-
-
-def _keep(b: np.ndarray, mask: Any, saturated: Any) -> np.ndarray | None:
-    """Ones where the data count, or None where all do."""
-    if mask is None and saturated is None:
-        return None
-    keep = np.ones(b.shape, bool) if mask is None else np.asarray(mask) != 0
-    if keep.shape != b.shape:
-        raise ValueError(f"`mask` has shape {keep.shape}; the image has {b.shape}")
-    if saturated is not None:
-        keep = keep & (b < saturated)
-    if not keep.any():
-        raise ValueError("`mask` and `saturated` leave no pixel of the image")
-    return keep
 
 
 def _photons(b: np.ndarray, noise: Any, channel: Any, keep: Any, real: Any, said: list[str]) -> float | None:
@@ -189,7 +177,7 @@ def _photons(b: np.ndarray, noise: Any, channel: Any, keep: Any, real: Any, said
     found = float(photons_per_unit(front, shown)) / unit
     found = found if 0 < found < math.inf else 1.0
     how = "as given" if noise is not None else "as its growth with the brightness tells"
-    said.append(f"noise: of photons, {found:.3g} a unit, {how}")
+    said.append(f"noise: of photons, {how}; {found:.3g} a unit, estimated")
     return found
 
 
