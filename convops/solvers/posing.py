@@ -20,6 +20,7 @@ from .seen import seen
 ROUNDED = 12**-0.5  # standard deviation of what rounding to whole numbers does
 NOTHING = 1e-4  # of the sum of its moduli: a kernel that sums to no more is none of a blur
 ALL = 0.999  # of the sum of its moduli: a kernel with so much at its centre is a point
+OFF = 0.1  # pixels of the centre of mass from the centre, which are worth a word
 CLIPPED = 0.01  # share of the pixels at the maximum, above which they are likely to have been clipped
 DARK, DIM = 0.02, 0.05  # a scene with a share DIM of its pixels below DARK of the range is kept non-negative
 
@@ -90,8 +91,7 @@ def task_of(
         said.append(f"left out: {int((~keep).sum())} pixels")
     elif (share := float(np.mean(b == b.max()))) > CLIPPED:
         said.append(f"{share:.0%} of the pixels are at the maximum, {b.max():.6g}: if clipped, give it as `saturated`")
-    if abs(total - 1) > 1e-3:
-        said.append(f"the PSF sums to {total:.4g}, not to 1: the result is scaled by its reciprocal")
+    _say_of_kernel(kernel, total, said)
     if nonnegative:
         said.append("kept at or above zero: the background is dark")
     counts = None if photons is None else photons * unit
@@ -119,6 +119,21 @@ def _checked(image: Any, psf: Any) -> tuple[np.ndarray, np.ndarray, float]:
             "co.tikhonov and the other solvers take any kernel"
         )
     return b, kernel, total
+
+
+def _say_of_kernel(kernel: np.ndarray, total: float, said: list[str]) -> None:
+    """Tell a sum that is not 1, and how far the centre of mass is from ``n // 2``: by as much the scene is moved."""
+    if abs(total - 1) > 1e-3:
+        said.append(f"the PSF sums to {total:.4g}, not to 1: the result is scaled by its reciprocal")
+    light = np.maximum(kernel, 0)
+    places = np.indices(kernel.shape, sparse=True)
+    away = [float((light * place).sum() / light.sum()) - n // 2 for place, n in zip(places, kernel.shape, strict=True)]
+    if max(map(abs, away)) > OFF:
+        said.append(
+            f"the PSF's centre of mass lies {', '.join(f'{a:+.2f}' for a in away)} pixels from its centre, n // 2, "
+            "and the result is moved against the picture by as much the other way: if that is not meant, give "
+            "co.psf.prepare(psf, center='subpixel')"
+        )
 
 
 def _operator(kernel: np.ndarray, shape: Any, boundary: str, keep: Any, axes: tuple[int, ...]) -> LinearOperator:
