@@ -205,3 +205,20 @@ def test_prepare_refuses(name):
     with pytest.raises(ValueError, match=text) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("middle", [(9.5, 8.5), (10.3, 9.1), (7.8, 8.1), (10.0, 9.0)])
+def test_prepare_moves_by_fractions(middle):
+    rows, columns = np.indices((20, 19))
+    blob = np.exp(-((rows - middle[0]) ** 2 + (columns - middle[1]) ** 2) / 4)
+    h = np.asarray(psf.prepare(blob, center="subpixel"), float)
+    away = [np.arange(n) @ h.sum(1 - axis) - n // 2 for axis, n in enumerate(h.shape)]
+    np.testing.assert_allclose(away, 0, atol=0.02)
+    rows, columns = (i - n // 2 for i, n in zip(np.indices(h.shape), h.shape, strict=True))
+    ideal = np.exp(-(rows**2 + columns**2) / 4)
+    np.testing.assert_allclose(h / h.max(), ideal, atol=0.05)
+
+
+def test_prepare_by_fractions_leaves_a_centred_psf_alone():
+    for h in [psf.gaussian(1.5, (12, 9)), psf.gaussian((1.0, 2.0), angle=20), psf.disk(3.0), psf.box(5)]:
+        near(psf.prepare(h, center="subpixel"), h)

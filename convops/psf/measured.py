@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .grids import float_dtype, is_traced, parse_shape
+from .shifting import moved
 
 
 def prepare(
@@ -33,9 +34,11 @@ def prepare(
     center
         What lies at ``n // 2`` afterwards. ``"mass"`` (default): the centre of mass, so that positions stay
         true when the PSF is undone; ``"peak"``: the largest element, the one nearest the centre of mass if
-        several are; None: leave the array where it is. The shift is by whole elements, nothing is
-        interpolated: up to half a pixel of the offset of the centre of mass stays. Nothing is lost: the
-        shape grows, filled with zeros, where an element above zero would be cut.
+        several are; None: leave the array where it is. These shift by whole elements, nothing is
+        interpolated: up to half a pixel of the offset of the centre of mass stays. ``"subpixel"`` moves the
+        rest as well, by cubic interpolation: for PSFs sampled with their centre between two elements, as
+        the middle of an even number of samples is. Nothing is lost: the shape grows, filled with zeros,
+        where an element above zero would be cut.
     background
         None (default): there is none. A number: that level. ``"edge"``: the median of the elements on the
         border of the array, for a bead or star on a camera's offset or a sky, in a window that it does not
@@ -76,16 +79,21 @@ def prepare(
     [0.125 0.75  0.125]
     >>> print(psf.prepare([0, 0, 1, 3]), psf.prepare([1, 0, 0, 7]))
     [0.   0.25 0.75 0.  ] [0.125 0.    0.    0.875 0.    0.   ]
+    >>> print(psf.prepare([0, 1, 1, 0], center="subpixel").round(2))
+    [0.   0.   0.   0.24 0.53 0.24 0.   0.  ]
     """
     dtype = float_dtype(dtype)
     values = _checked(psf)
-    if center not in ("mass", "peak", None):
-        raise ValueError(f"`center` is {center!r}; give 'mass', 'peak' or None.")
+    if center not in ("mass", "subpixel", "peak", None):
+        raise ValueError(f"`center` is {center!r}; give 'mass', 'subpixel', 'peak' or None.")
     values = np.maximum(values - _level(values, background), 0)
     if not values.any():
         raise ValueError("`psf` has no element above its background; check `background`, or leave it out.")
     values = values / values.max() if normalize else values
     middle = _middle(values, center)
+    if center == "subpixel":
+        values = moved(values, np.asarray(middle) - _centre_of_mass(values))
+        middle = _middle(values, center)
     values = _window(values, middle, _cropped_shape(values, middle, crop))
     if not values.any():
         raise ValueError(f"`crop` {crop} leaves nothing of the PSF; give a larger one.")
@@ -229,7 +237,8 @@ def _warn_if_off_centre(values: np.ndarray, center: str | None) -> None:
         away = mass - n // 2
         if abs(away) > 0.5 + 1e-6:
             side = "after" if away > 0 else "before"
-            remedy = "subtract the `background` or widen `crop`" if center == "mass" else "use `center='mass'`"
+            chosen = center in ("mass", "subpixel")
+            remedy = "subtract the `background` or widen `crop`" if chosen else "use `center='mass'`"
             warnings.warn(
                 f"the centre of mass of `psf` lies {abs(away):.2f} pixels {side} its centre (index {n // 2}) "
                 f"along axis {axis}, which moves a restored image by as much; {remedy}, unless you mean it.",

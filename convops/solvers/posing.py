@@ -19,6 +19,7 @@ from .seen import seen
 
 ROUNDED = 12**-0.5  # standard deviation of what rounding to whole numbers does
 ALL = 0.999  # of the sum of its moduli: a kernel with so much at its centre is a point
+OFF = 0.1  # pixels of the centre of mass from the centre, which are worth a word
 CLIPPED = 0.01  # share of the pixels at the maximum, above which they are likely to have been clipped
 LEVEL = 1e-14  # of the level, below which a difference from it is its rounding
 BY_PHOTONS = ("poisson", "richardson_lucy")
@@ -96,7 +97,7 @@ def task_of(
         level = np.zeros_like(level)
         data, unit = _scaled(b, real)
     said.append("beyond the edge: " + ("nothing is assumed" if boundary == "auto" else f"{boundary!r}, as given"))
-    said += _colours(b, kernel, channel_axis) + _remarks(b, keep, total, counting, nonnegative)
+    said += _colours(b, kernel, channel_axis) + _off_centre(kernel) + _remarks(b, keep, total, counting, nonnegative)
     counts = None if photons is None else photons * unit
     sigma = jnp.asarray(sigma / unit, real)
     undone = keep is None and bool(kernel[tuple(n // 2 for n in kernel.shape)] >= ALL * np.abs(kernel).sum())
@@ -132,6 +133,20 @@ def _remarks(b: np.ndarray, keep: Any, total: float, counting: bool, nonnegative
     if nonnegative:
         said.append("kept at or above zero: the background is dark")
     return said
+
+
+def _off_centre(kernel: np.ndarray) -> list[str]:
+    """How far the centre of mass is from ``n // 2``, which moves the scene by as much."""
+    light = np.maximum(kernel, 0)
+    places = np.indices(kernel.shape, sparse=True)
+    away = [float((light * place).sum() / light.sum()) - n // 2 for place, n in zip(places, kernel.shape, strict=True)]
+    if max(map(abs, away)) <= OFF:
+        return []
+    return [
+        f"the PSF's centre of mass lies {', '.join(f'{a:+.2f}' for a in away)} pixels from its centre, n // 2, "
+        "and the result is moved against the picture by as much the other way: if that is not meant, give "
+        "co.psf.prepare(psf, center='subpixel')"
+    ]
 
 
 def _operator(kernel: np.ndarray, shape: Any, boundary: str, keep: Any, axes: tuple[int, ...]) -> LinearOperator:

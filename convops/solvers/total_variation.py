@@ -72,13 +72,13 @@ def _weight(A: LinearOperator, b: jax.Array, kept: jax.Array | None, sigma: jax.
     real = jnp.finfo(b.dtype).dtype
     span = span_of(b, kept)
     count = b.size if kept is None else jnp.sum(jnp.broadcast_to(kept, b.shape))
-    energy = _energy(A, count, b.dtype).astype(real)
+    energy = row_energy(A, count, b.dtype).astype(real)
     norm = jnp.where(norm > 0, norm, 1).astype(real)
     least = jnp.finfo(real).eps * span * norm  # of data without noise
     return jnp.maximum(jnp.maximum(norm * sigma**2 / (BLURRED * span), PLAIN * sigma * energy / norm), least)
 
 
-def _energy(A: LinearOperator, count: Any, dtype: Any) -> jax.Array:
+def row_energy(A: LinearOperator, count: Any, dtype: Any) -> jax.Array:
     """norm_F(A)^2 / n: the mean of |H|^2 where the FFT diagonalises the blur, one random image's energy elsewhere."""
     found = gram_symbol(A.blur if isinstance(A, UnknownBoundary) else A)
     if found is not None:
