@@ -9,7 +9,7 @@ s beta = sum conj(h_i) b_i.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -126,13 +126,24 @@ def _outlines(pairs: Any, name: str) -> Any:
 
 def _outline(function: Any, op: LinearOperator, name: str) -> Symbol | None:
     """The symbol, with no more than the shape of its values; the numbers are looked at by the DCT-II alone."""
+    if name != "fft":
+        return function(op, name)
+    leaves, tree = jax.tree.flatten(op)
+    shapes = tuple(jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+    return _by_shapes(function, tree, shapes, bool(jax.config.read("jax_enable_x64")))
+
+
+@lru_cache(maxsize=256)
+def _by_shapes(function: Any, tree: Any, shapes: tuple[jax.ShapeDtypeStruct, ...], double: bool) -> Symbol | None:
+    """The symbol by the FFT of an operator with leaves of these shapes; tracing it takes longer than a small solve."""
+    del double  # what dtypes it has depends on it
     found: list[Symbol | None] = []
 
     def values(op: LinearOperator) -> jax.Array | None:
-        found.append(function(op, name))
+        found.append(function(op, "fft"))
         return None if found[-1] is None else found[-1].values
 
-    outline = jax.eval_shape(values, op) if name == "fft" else values(op)
+    outline = jax.eval_shape(values, jax.tree.unflatten(tree, shapes))
     return None if found[-1] is None else found[-1]._replace(values=outline)
 
 
