@@ -266,7 +266,7 @@ def kernel_operator(
         window=window,
         axes=axes,
         channels=bool(channels),
-        method=("stencil" if few_taps(window) else "fourier") if method == "auto" else method,
+        method=("stencil" if few_taps(window, bool(channels)) else "fourier") if method == "auto" else method,
     )
     return _prepared(op, op.signal)
 

@@ -11,12 +11,12 @@ FEW = 2048  # up to so many numbers are added as they come
 
 def product(a: jax.Array, b: jax.Array) -> jax.Array:
     """The inner product sum(conj(a) b)."""
-    return _total(jnp.conj(a) * b)
+    return total(jnp.conj(a) * b)
 
 
 def inner(a: jax.Array, b: jax.Array) -> jax.Array:
     """Real part of the inner product."""
-    return _total(jnp.real(jnp.conj(a) * b))
+    return total(jnp.real(jnp.conj(a) * b))
 
 
 def square(a: jax.Array) -> jax.Array:
@@ -43,7 +43,7 @@ def pairwise(parts: list[jax.Array]) -> jax.Array:
 
 
 @jax.custom_jvp
-def _total(values: jax.Array) -> jax.Array:
+def total(values: jax.Array) -> jax.Array:
     """The sum of all entries, of what costs no more than a product: XLA computes it along with the sum."""
     if values.size <= FEW or jax.default_backend() != "cpu":
         return jnp.sum(values)
@@ -53,7 +53,7 @@ def _total(values: jax.Array) -> jax.Array:
     return jnp.sum(pairwise(parts)) + jnp.sum(lax.slice_in_dim(values, whole, None, axis=axis))
 
 
-@_total.defjvp
+@total.defjvp
 def _total_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
     """The transpose of a plain sum repeats a number; that of strands would put them together again."""
-    return _total(*primals), jnp.sum(*tangents)
+    return total(*primals), jnp.sum(*tangents)

@@ -7,17 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ..sums import total
 from ..window import Window
+from .blocks import block_length, overlapping
 from .fourier import fast_length
-from .overlap import block_length, overlapping
 from .slicing import padded, strided
 
 DIRECT_TAPS = 9  # each tap is a sum over the whole signal, which XLA does not fuse
+ALONE = {"cpu": 25}  # without channels: more would compile for half a second
 
 
-def few_taps(window: Window) -> bool:
+def few_taps(window: Window, channels: bool) -> bool:
     """Whether summing tap by tap is the faster way."""
-    return math.prod(window.kernel) <= DIRECT_TAPS
+    most = DIRECT_TAPS if channels else ALONE.get(jax.default_backend(), DIRECT_TAPS)
+    return math.prod(window.kernel) <= most
 
 
 def estimated(extended: jax.Array, y: jax.Array, window: Window, channels: bool, direct: bool) -> jax.Array:
@@ -42,7 +45,7 @@ def _tap_by_tap(e: jax.Array, y: jax.Array, window: Window) -> jax.Array:
     def tap(begin: np.ndarray) -> jax.Array:
         part = strided(e, begin, window.count, window.step)
         if len(e) == len(y) == 1:
-            return jnp.sum(part * y)[None, None]
+            return total(part * y)[None, None]
         return jnp.tensordot(y, part, (space, space), precision=lax.Precision.HIGHEST)
 
     return jnp.stack([tap(b) for b in begins], -1).reshape(len(y), len(e), *window.kernel)

@@ -70,7 +70,7 @@ def correlate(kernel: jax.Array, y: jax.Array, window: Window, structure: Struct
 
 def estimate(x: jax.Array, y: jax.Array, window: Window, structure: Structure) -> jax.Array:
     """Transpose of `convolve` in the kernel."""
-    found = estimated(reach(x, window), y, window, structure.channels, few_taps(window))
+    found = estimated(reach(x, window), y, window, structure.channels, few_taps(window, structure.channels))
     if structure.taps is None:
         return found
     counts = np.zeros(window.kernel)

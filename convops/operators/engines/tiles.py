@@ -56,6 +56,11 @@ def tiling(kernel: tuple[int, ...], outputs: tuple[int, ...]) -> Tiling:
     return min(found, key=cost)
 
 
+def plan(window: Window) -> Tiling:
+    """Choose the tiles."""
+    return tiling(window.length, _outputs(window))
+
+
 def spectrum(kernel: jax.Array, window: Window, tiles: Tiling) -> jax.Array:
     """The spectrum S of the dilated kernel over one tile."""
     spread = padded(kernel, [(0, 0, d - 1) for d in window.dilation])
@@ -64,6 +69,16 @@ def spectrum(kernel: jax.Array, window: Window, tiles: Tiling) -> jax.Array:
         return jnp.fft.fftn(spread, axes=_axes(window))
     half = jnp.fft.rfftn(spread, axes=_axes(window))
     return jnp.stack([half.real, half.imag])
+
+
+def forward(S: jax.Array, x: jax.Array, window: Window, structure: Tiling) -> jax.Array:
+    """Convolve the trailing axes of `x`."""
+    return PRODUCTS.convolve(S, x.astype(jnp.result_type(x, S)), window, structure)
+
+
+def adjoint(S: jax.Array, y: jax.Array, window: Window, structure: Tiling) -> jax.Array:
+    """Correlate the trailing axes of `y`, then fold the extension back."""
+    return jnp.conj(PRODUCTS.correlate(S, jnp.conj(y).astype(jnp.result_type(y, S)), window, structure))
 
 
 def convolve(S: jax.Array, x: jax.Array, window: Window, structure: Tiling) -> jax.Array:
