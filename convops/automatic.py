@@ -138,13 +138,25 @@ def deblur(
     else:
         solved = _solved(task, method, weight, options)
     sol = _in_units(solved, task, method)
-    x = task.A.visible(sol.x) if isinstance(task.A, UnknownBoundary) else sol.x
-    x = _clipped(x, clip, task)
+    visible = task.A.visible if isinstance(task.A, UnknownBoundary) else (lambda x: x)
+    x = _clipped(visible(sol.x), clip, task)
     if sol.weight is not None:
         chosen = "chosen" if weight is None else "given"
         task.said.append(f"weight: {float(sol.weight):.3g}, {chosen}")
     task.said.append(f"{int(sol.num_steps)} steps; {sol.status}")
+    task.said.extend(_noisy(visible(solved.x), task.b))
     return replace(sol, x=x, report="\n".join(task.said))
+
+
+def _noisy(x: jax.Array, b: jax.Array) -> list[str]:
+    """Whether a result goes far below its data, as undone noise does; far above them are stars."""
+    depth, span = float(jnp.min(b) - jnp.min(x)), float(jnp.max(b) - jnp.min(b))
+    if not depth > span:
+        return []
+    times = f"{depth / span:.2g} times the picture's range" if span > 0 else f"{depth:.2g}"
+    return [
+        f"the result reaches {times} below the picture: noise was undone as if it were blur; give a larger `weight`"
+    ]
 
 
 def _range(clip: Any) -> tuple[float, float] | None:

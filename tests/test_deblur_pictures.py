@@ -114,3 +114,8 @@ def test_numbers_at_the_ends_of_double_precision(factor):
     usual = co.deblur(BLURRED.astype(np.float64), KERNEL, noise=0.005, max_steps=3)
     sol = co.deblur(image, KERNEL, noise=0.005 * factor, max_steps=3)
     np.testing.assert_allclose(np.asarray(sol.x) / factor, usual.x, atol=1e-3)
+
+
+def test_noise_undone_as_if_it_were_blur_is_told():
+    assert "below the picture: noise" in co.deblur(BLURRED, KERNEL, weight=0, method="tikhonov").report
+    assert "below the picture" not in blurred(method="tikhonov", max_steps=50).report
