@@ -41,6 +41,7 @@ class Peer:
     long_kernels: bool = True  # whether a kernel may be longer than the signal
     most: float = math.inf  # work of a direct sum; with more it takes seconds, and is not the fastest peer
     most_in_3d: float = math.inf  # the same for volumes
+    most_doubles: float = math.inf  # samples in double precision; with more jaxlib ends the process on some CPUs
 
     def refuses(self, point: Point, patience: float = 1.0) -> str:
         """Why the peer is not measured at a point; empty if it is. What is too slow depends on the patience."""
@@ -61,6 +62,8 @@ class Peer:
             return "takes no kernel longer than the signal"
         if point.work > patience * (min(self.most, self.most_in_3d) if point.ndim == 3 else self.most):
             return "too slow"
+        if point.dtype == "float64" and math.prod(point.shape) > self.most_doubles:
+            return "reads beyond the end of large arrays, which ends the process"
         return ""
 
     def build(self, problem: Problem) -> Callable[[], Any]:
@@ -185,7 +188,7 @@ PEERS: tuple[Peer, ...] = (
         boundaries=("zero", "wrap"),
         layouts=("single", "batch", "kernels"),
     ),
-    _jax("lax.conv", "by_lax", ("python", "operators"), layouts=ALL_LAYOUTS, most=2e8),
+    _jax("lax.conv", "by_lax", ("python", "operators"), layouts=ALL_LAYOUTS, most=2e8, most_doubles=2e6),
     _jax("jax.scipy convolve", "by_direct", ("python",), long_kernels=False, most=1e8),
     _jax("jax.scipy fftconvolve", "by_fft", ("python",), long_kernels=False),
     _pylops("PyLops Convolve1D", 1),

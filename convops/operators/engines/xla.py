@@ -12,7 +12,7 @@ from jax import lax
 from ..boundary import extend, fold
 from ..window import Window
 from .facts import Facts, Unsuitable
-from .slicing import padded
+from .slicing import padded, settled
 from .work import Work
 
 
@@ -83,14 +83,19 @@ def _convolved(kernel: jax.Array, x: jax.Array, widths, window: Window, step: tu
     dtype = jnp.result_type(kernel, x)
     kernel, x = kernel.astype(dtype), x.astype(dtype)
     mixes = kernel.ndim > window.ndim
-    x = padded(x, [(min(before, 0), min(after, 0), 0) for before, after in widths])  # crops what nothing reads
+    inside = [(min(before, 0), min(after, 0), 0) for before, after in widths]  # crops what nothing reads
+    outside = [(max(before, 0), max(after, 0)) for before, after in widths]
+    if dtype == jnp.float64:  # where XLA pads doubles itself it reads beyond the end of large arrays, on some CPUs
+        x = settled(padded(x, [(before, after, 0) for before, after in widths]))
+        inside, outside = [(0, 0, 0)] * window.ndim, [(0, 0)] * window.ndim
+    x = padded(x, inside)
     lead, space = x.shape[: x.ndim - window.ndim], x.shape[x.ndim - window.ndim :]
     batch = jnp.moveaxis(x.reshape(lead[0], -1, *space), 0, 1) if mixes else x.reshape(-1, 1, *space)
     y = lax.conv_general_dilated(
         batch,
         kernel if mixes else kernel[None, None],
         step,
-        [(max(before, 0), max(after, 0)) for before, after in widths],
+        outside,
         rhs_dilation=window.dilation,
         precision=lax.Precision.HIGHEST,
     )
