@@ -11,8 +11,11 @@ from jax import lax
 
 from ..boundary import extend, fold
 from ..window import Window
+from .bilinear import Products
+from .estimating import estimated, few_taps
 from .facts import Facts, Unsuitable
 from .slicing import padded, settled
+from .stencil import reach
 from .work import Work
 
 
@@ -22,7 +25,7 @@ def plan(facts: Facts) -> None:
         raise Unsuitable("XLA convolves along at most 3 axes")
 
 
-def prepare(kernel: jax.Array, window: Window, structure: None, facts: Facts) -> jax.Array:
+def prepare(kernel: jax.Array, window: Window, structure: None, facts: Facts | None) -> jax.Array:
     """Return the flipped kernel."""
     del structure, facts
     return jnp.flip(kernel, tuple(range(-window.ndim, 0)))
@@ -30,24 +33,40 @@ def prepare(kernel: jax.Array, window: Window, structure: None, facts: Facts) ->
 
 def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, structure: None) -> jax.Array:
     """Convolve the trailing axes of `x`."""
-    del kernel, structure
+    if _alone_in_double(kernel, x, window):
+        return PRODUCTS.convolve(kernel, x, window, structure)
+    return _forward(data, x, window)
+
+
+def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, structure: None) -> jax.Array:
+    """Correlate with the conjugated kernel over the same window, then fold the extension back."""
+    del data
+    if _alone_in_double(kernel, y, window):
+        return PRODUCTS.correlate(jnp.conj(kernel), y, window, structure)
+    return _backward(jnp.conj(kernel), y, window)
+
+
+def _alone_in_double(kernel: jax.Array, x: jax.Array, window: Window) -> bool:
+    """Whether derivatives by XLA itself would read beyond the end of large arrays, as its own padding does."""
+    return kernel.ndim == window.ndim and jnp.finfo(jnp.result_type(kernel, x)).bits == 64
+
+
+def _forward(flipped: jax.Array, x: jax.Array, window: Window) -> jax.Array:
     x = extend(x, window, window.extended)
     widths = [
         (0, 0) if e else (-low, high - n + 1)
         for e, low, high, n in zip(window.extended, window.low, window.high, window.signal, strict=True)
     ]
-    return _convolved(data, x, widths, window, window.step)
+    return _convolved(flipped, x, widths, window, window.step)
 
 
-def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, structure: None) -> jax.Array:
-    """Correlate with the conjugated kernel over the same window, then fold the extension back."""
-    del data, structure
+def _backward(kernel: jax.Array, y: jax.Array, window: Window) -> jax.Array:
+    """Transpose of `_forward` in the signal."""
     y = padded(y, [(0, 0, s - 1) for s in window.step])
     widths = [
         (start, n + length - 2 - start - reach)
         for start, n, length, reach in zip(window.offset, window.source, window.length, window.reach, strict=True)
     ]
-    kernel = jnp.conj(kernel)
     if kernel.ndim > window.ndim:
         kernel = jnp.swapaxes(kernel, 0, 1)
     return fold(_convolved(kernel, y, widths, window, (1,) * window.ndim), window, window.extended)
@@ -101,3 +120,20 @@ def _convolved(kernel: jax.Array, x: jax.Array, widths, window: Window, step: tu
     )
     y = jnp.moveaxis(y, 1, 0) if mixes else y
     return y.reshape(*((kernel.shape[0], *lead[1:]) if mixes else lead), *y.shape[2:])
+
+
+def _convolve(kernel: jax.Array, x: jax.Array, window: Window, structure: None) -> jax.Array:
+    return _forward(prepare(kernel, window, structure, None), x, window)
+
+
+def _correlate(kernel: jax.Array, y: jax.Array, window: Window, structure: None) -> jax.Array:
+    del structure
+    return _backward(kernel, y, window)
+
+
+def _estimate(x: jax.Array, y: jax.Array, window: Window, structure: None) -> jax.Array:
+    del structure
+    return estimated(reach(x, window), y, window, False, few_taps(window, False))
+
+
+PRODUCTS = Products("xla", _convolve, _correlate, _estimate)
