@@ -15,7 +15,7 @@ import convops as co
 
 from .elsewhere import elsewhere, here
 from .report import table
-from .turns import timed
+from .turns import photograph, timed
 
 WEIGHT, RHO, STEPS = 2e-2, 0.5, 50
 SPARSITY, LEVELS, FISTA_STEPS = 2e-3, 4, 100
@@ -123,11 +123,6 @@ def photons(rng: random.Random) -> list[list[str]]:
         rng,
         limit=LIMIT,
     )
-
-
-def photograph() -> np.ndarray:
-    """The bundled photograph, every pixel four times."""
-    return np.kron(co.problems.photograph() / 255, np.ones((2, 2))).astype(np.float32)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ import convops as co
 
 from .elsewhere import Solve, elsewhere
 from .report import table
-from .turns import timed
+from .turns import photograph, timed
 
 SIZE, STEPS, WEIGHT, RTOL = 512, 100, 1e-2, 1e-5
 ELSEWHERE = {"SCICO cg": ("scico", "solves_by_scico"), "DeepInverse CG": ("deepinverse", "solves_by_deepinverse")}
@@ -110,14 +110,14 @@ def tikhonov(A: co.LinearOperator, kernel: np.ndarray, b: np.ndarray) -> dict[st
 
 def main() -> None:
     """Measure and print."""
-    photograph = np.kron(co.problems.photograph() / 255, np.ones((2, 2))).astype(np.float32)
+    scene = photograph()
     kernels = {"Gaussian, 2 pixels": co.psf.gaussian(2.0), "motion, 21 pixels": co.psf.motion(21, angle=20.0)}
     rng = random.Random(0)
     for name, psf in kernels.items():
         kernel = np.asarray(psf, np.float32)
         A = co.convolution(kernel, (SIZE, SIZE))
         noise = 0.01 * np.random.default_rng(0).standard_normal((SIZE, SIZE)).astype(np.float32)
-        b = np.asarray(jax.block_until_ready(A @ photograph)) + noise
+        b = np.asarray(jax.block_until_ready(A @ scene)) + noise
         jobs = {
             least_squares: {"weight": 0.0, "rtol": 0.0, "steps": STEPS},
             tikhonov: {"weight": WEIGHT, "rtol": RTOL, "steps": 1000},

@@ -7,7 +7,7 @@ import convops as co
 from convops.solvers.posing import task_of
 
 X64 = np.asarray(co.convolution([1.0], 1).kernel).dtype == np.float64
-KERNEL = np.asarray(co.psf.gaussian(1.5, (7, 7)), np.float32)
+KERNEL = np.asarray(co.psf.gaussian((1.2, 1.7), (7, 9), angle=30.0), np.float32)
 SCENE = np.zeros((40, 44), np.float32)
 SCENE[8:24, 10:36] = 0.8
 SCENE[20:34, 20:40] = 0.4
@@ -119,3 +119,9 @@ def test_numbers_at_the_ends_of_double_precision(factor):
 def test_noise_undone_as_if_it_were_blur_is_told():
     assert "below the picture: noise" in co.deblur(BLURRED, KERNEL, weight=0, method="tikhonov").report
     assert "below the picture" not in blurred(method="tikhonov", max_steps=50).report
+
+
+def test_a_psf_that_is_off_centre_is_told():
+    off = co.deblur(BLURRED, np.pad(KERNEL, ((2, 0), (0, 0))), noise=0.005, max_steps=1).report
+    assert "centre of mass lies +1.00, -0.00 pixels" in off or "centre of mass lies +1.00, +0.00 pixels" in off
+    assert "centre of mass" not in blurred(max_steps=1).report

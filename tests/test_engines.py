@@ -111,8 +111,13 @@ def test_xla_reads_nothing_beyond_large_arrays_of_doubles(size):
     by_xla, plain = (co.convolution(kernel, x.shape, method=method) for method in ("xla", "stencil"))
     np.testing.assert_allclose(by_xla @ x, plain @ x, atol=1e-12)
     np.testing.assert_allclose(by_xla.H @ x, plain.H @ x, atol=1e-12)
-    slopes = [jax.jit(jax.grad(lambda x, A=A: jnp.sum((A @ x) ** 2)))(x) for A in (by_xla, plain)]
-    np.testing.assert_allclose(*slopes, rtol=1e-12, atol=1e-10)
+    channel = co.convolution(kernel[None, None], (1, *x.shape), channels=True, method="xla")
+    plain_slope, *slopes = [
+        jax.jit(jax.grad(lambda x, A=A: jnp.sum(A.matvec(x.reshape(A.in_shape)) ** 2)))(x)
+        for A in (plain, by_xla, channel)
+    ]
+    for slope in slopes:
+        np.testing.assert_allclose(slope, plain_slope, rtol=1e-12, atol=1e-10)
 
 
 def test_dct_of_a_kernel_that_is_symmetric_about_an_origin_off_its_middle():

@@ -52,6 +52,15 @@ def test_tiles_are_several_and_leave_nothing_out():
     )
 
 
+@pytest.mark.parametrize("options", [{"mode": "valid"}, {"boundary": ("reflect", "symmetric")}])
+def test_the_adjoint_takes_no_more_tiles(options, monkeypatch):
+    monkeypatch.setattr(tiles, "NOMINAL", (64,))
+    window = make_window((40, 37), (9, 8), **options)
+    structure = tiles.plan(window)
+    assert structure.counts(window.length, tuple(r + 1 for r in window.reach)) == (1, 1)
+    assert structure.counts(window.length, window.source) == (1, 1)
+
+
 @pytest.mark.parametrize("is_complex", [False, True], ids=["real", "complex"])
 def test_derivatives_and_batches(is_complex):
     """In the signal and the kernel, twice, and for a kernel an example."""

@@ -1,5 +1,6 @@
 """What splitting methods for Poisson data share: the likelihood's prox, and x from all its linear images."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -67,16 +68,15 @@ def bare(model: Counted) -> Bare:
 class Solver(NamedTuple):
     """Solves (B^H B + scale (sum K^H K + 1)) x = rhs: in a transform's basis where there is one, else by CG."""
 
-    basis: Transform | None
-    gain: jax.Array | None
+    filter: Callable[[jax.Array], jax.Array] | None
     B: LinearOperator
     others: tuple[LinearOperator, ...]
     scale: jax.Array
 
     def __call__(self, rhs: jax.Array, x: jax.Array) -> jax.Array:
         """The solution; `x` is near it."""
-        if self.basis is not None and self.gain is not None:
-            return self.basis.backward(self.gain * self.basis.forward(rhs))
+        if self.filter is not None:
+            return self.filter(rhs)
         matvec = jax.tree_util.Partial(normal, self.B, self.others, self.scale)
         correction = rhs - matvec(x)
         atol = 4 * jnp.finfo(rhs.dtype).eps * length(rhs)
@@ -97,6 +97,6 @@ def solver(B: LinearOperator, others: tuple[LinearOperator, ...], scale: jax.Arr
     stack = vstack([*others, identity(B.in_shape)])
     basis = shared(B, stack, dtype) if B.in_shape == B.out_shape else None
     if not isinstance(basis, Transform):
-        return Solver(None, None, B, others, scale)
+        return Solver(None, B, others, scale)
     found = coefficients(B, stack, jnp.zeros(B.out_shape, dtype), basis)
-    return Solver(basis, 1 / (found.square + scale * found.rough).astype(dtype), B, others, scale)
+    return Solver(basis.filter(1 / (found.square + scale * found.rough).astype(dtype)), B, others, scale)

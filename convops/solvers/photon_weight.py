@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from ..operators.base import LinearOperator
-from ..operators.sums import inner
+from ..operators.sums import square
 from .seen import seen
 from .solution import Solution
 from .total_variation import row_energy
@@ -66,6 +66,5 @@ def excess(A: LinearOperator, b: jax.Array, x: Any) -> jax.Array:
     mean = jnp.maximum(A._matvec(x), 0)
     gap, mean = (part if keep is None else jnp.where(keep, part, 0) for part in (b - mean, mean))
     count = b.size if keep is None else jnp.sum(jnp.broadcast_to(keep, b.shape))
-    back = A._rmatvec(gap)
     expected = jnp.sum(mean) * row_energy(A, count, b.dtype)
-    return inner(back, back) / jnp.where(expected > 0, expected, jnp.inf)
+    return square(A._rmatvec(gap)) / jnp.where(expected > 0, expected, jnp.inf)

@@ -68,7 +68,7 @@ class Transform:
         return transforms.backward(coefficients * self._scale, self.name, self.axes, sizes, self.real)
 
     def filter(self, gain: jax.Array) -> Callable[[jax.Array], jax.Array]:
-        """X -> V gain V^H x for a real gain, made to be applied many times."""
+        """Return x -> V gain V^H x for a real gain, to be applied many times."""
         if self.name == "dct" and len(self.axes) <= MOST:
             return cosine_filter(gain, self.axes)
         return jax.tree_util.Partial(_filtered, self, gain)

@@ -14,7 +14,7 @@ from ..window import Window
 from .bilinear import Products
 from .estimating import estimated, few_taps
 from .facts import Facts, Unsuitable
-from .slicing import padded, settled
+from .slicing import padded
 from .stencil import reach
 from .work import Work
 
@@ -25,30 +25,52 @@ def plan(facts: Facts) -> None:
         raise Unsuitable("XLA convolves along at most 3 axes")
 
 
-def prepare(kernel: jax.Array, window: Window, structure: None, facts: Facts | None) -> jax.Array:
-    """Return the flipped kernel."""
+def prepare(kernel: jax.Array, window: Window, structure: None, facts: Facts) -> jax.Array | None:
+    """Return the flipped kernel where it mixes channels."""
     del structure, facts
-    return jnp.flip(kernel, tuple(range(-window.ndim, 0)))
+    return _flipped(kernel, window) if _mixes(kernel, window) else None
 
 
 def forward(kernel: jax.Array, data: jax.Array, x: jax.Array, window: Window, structure: None) -> jax.Array:
     """Convolve the trailing axes of `x`."""
-    if _alone_in_double(kernel, x, window):
-        return PRODUCTS.convolve(kernel, x, window, structure)
-    return _forward(data, x, window)
+    if _mixes(kernel, window):
+        return _forward(data, x, window)
+    return PRODUCTS.convolve(kernel.reshape(window.kernel), x, window, structure)
 
 
 def adjoint(kernel: jax.Array, data: jax.Array, y: jax.Array, window: Window, structure: None) -> jax.Array:
     """Correlate with the conjugated kernel over the same window, then fold the extension back."""
     del data
-    if _alone_in_double(kernel, y, window):
-        return PRODUCTS.correlate(jnp.conj(kernel), y, window, structure)
-    return _backward(jnp.conj(kernel), y, window)
+    if _mixes(kernel, window):
+        return _backward(jnp.conj(kernel), y, window)
+    return PRODUCTS.correlate(jnp.conj(kernel).reshape(window.kernel), y, window, structure)
 
 
-def _alone_in_double(kernel: jax.Array, x: jax.Array, window: Window) -> bool:
-    """Whether derivatives by XLA itself would read beyond the end of large arrays, as its own padding does."""
-    return kernel.ndim == window.ndim and jnp.finfo(jnp.result_type(kernel, x)).bits == 64
+def convolve(kernel: jax.Array, x: jax.Array, window: Window, structure: None) -> jax.Array:
+    """y[i] = sum_m k[m] e[start + step i - d m]."""
+    del structure
+    return _forward(_flipped(kernel, window), x, window)
+
+
+def correlate(kernel: jax.Array, y: jax.Array, window: Window, structure: None) -> jax.Array:
+    """Transpose of `convolve` in the signal."""
+    del structure
+    return _backward(kernel, y, window)
+
+
+def estimate(x: jax.Array, y: jax.Array, window: Window, structure: None) -> jax.Array:
+    """Transpose of `convolve` in the kernel."""
+    del structure
+    return estimated(reach(x, window), y, window, False, few_taps(window, False))
+
+
+def _mixes(kernel: jax.Array, window: Window) -> bool:
+    """Whether several channels go in or out: XLA's own derivatives are the faster ones then."""
+    return math.prod(kernel.shape[: kernel.ndim - window.ndim]) > 1
+
+
+def _flipped(kernel: jax.Array, window: Window) -> jax.Array:
+    return jnp.flip(kernel, tuple(range(-window.ndim, 0)))
 
 
 def _forward(flipped: jax.Array, x: jax.Array, window: Window) -> jax.Array:
@@ -102,11 +124,10 @@ def _convolved(kernel: jax.Array, x: jax.Array, widths, window: Window, step: tu
     dtype = jnp.result_type(kernel, x)
     kernel, x = kernel.astype(dtype), x.astype(dtype)
     mixes = kernel.ndim > window.ndim
-    inside = [(min(before, 0), min(after, 0), 0) for before, after in widths]  # crops what nothing reads
     outside = [(max(before, 0), max(after, 0)) for before, after in widths]
     if dtype == jnp.float64:  # where XLA pads doubles itself it reads beyond the end of large arrays, on some CPUs
-        x = settled(padded(x, [(before, after, 0) for before, after in widths]))
-        inside, outside = [(0, 0, 0)] * window.ndim, [(0, 0)] * window.ndim
+        outside = [(0, 0)] * window.ndim
+    inside = [(w[0] - o[0], w[1] - o[1], 0) for w, o in zip(widths, outside, strict=True)]  # crops what nothing reads
     x = padded(x, inside)
     lead, space = x.shape[: x.ndim - window.ndim], x.shape[x.ndim - window.ndim :]
     batch = jnp.moveaxis(x.reshape(lead[0], -1, *space), 0, 1) if mixes else x.reshape(-1, 1, *space)
@@ -122,18 +143,4 @@ def _convolved(kernel: jax.Array, x: jax.Array, widths, window: Window, step: tu
     return y.reshape(*((kernel.shape[0], *lead[1:]) if mixes else lead), *y.shape[2:])
 
 
-def _convolve(kernel: jax.Array, x: jax.Array, window: Window, structure: None) -> jax.Array:
-    return _forward(prepare(kernel, window, structure, None), x, window)
-
-
-def _correlate(kernel: jax.Array, y: jax.Array, window: Window, structure: None) -> jax.Array:
-    del structure
-    return _backward(kernel, y, window)
-
-
-def _estimate(x: jax.Array, y: jax.Array, window: Window, structure: None) -> jax.Array:
-    del structure
-    return estimated(reach(x, window), y, window, False, few_taps(window, False))
-
-
-PRODUCTS = Products("xla", _convolve, _correlate, _estimate)
+PRODUCTS = Products("xla", convolve, correlate, estimate)
