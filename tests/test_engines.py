@@ -120,6 +120,14 @@ def test_xla_reads_nothing_beyond_large_arrays_of_doubles(size):
         np.testing.assert_allclose(slope, plain_slope, rtol=1e-12, atol=1e-10)
 
 
+@pytest.mark.parametrize(("lead", "own"), [((), True), ((1, 1), True), ((2, 1), False), ((1, 2), False)])
+def test_xla_has_derivatives_of_its_own_for_one_channel(lead, own):
+    kernel = jnp.ones((*lead, 3, 2))
+    A = co.convolution(kernel, (*lead[1:], 5, 6), channels=bool(lead), method="xla")
+    assert ("xla_convolve" in str(jax.make_jaxpr(A.matvec)(jnp.ones(A.in_shape)))) == own
+    assert ("xla_correlate" in str(jax.make_jaxpr(A.rmatvec)(jnp.ones(A.out_shape)))) == own
+
+
 def test_dct_of_a_kernel_that_is_symmetric_about_an_origin_off_its_middle():
     kernel = np.array([0.0, 0.0, 1.0, 2.0, 1.0]).astype(DTYPE[False])
     operator = co.convolution(kernel, 8, boundary="symmetric", origin=3, method="dct")

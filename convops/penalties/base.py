@@ -141,9 +141,9 @@ class Penalty:
             Of the shape and dtype of x. Where there is no closed form (`exact` is False), iterations stop when they
             change x by less than 1e-6 of its norm in single and 1e-9 in double precision, or after 500; `TGV` takes up
             to 2000 steps, to 1e-8 in double precision. Derivatives, in both modes, are those of the solution, by 625
-            further steps (2500 for `TGV`) that stay at it: to a percent or better where the prox is smooth, and of
-            first order only. Reverse mode keeps as many states as twice the root of that; `warm_prox` has derivatives
-            through its own few steps.
+            further steps (2500 for `TGV`) that stay at it: to about 1e-3 of their norm where the prox is smooth, and
+            of first order only. Reverse mode keeps as many states as twice the root of that; `warm_prox` has
+            derivatives through its own few steps.
         """
         x = self._checked(x)
         return _prox(self, x, checks.step_of(step, _wide(x).dtype))
