@@ -61,6 +61,7 @@ def build(problem: Problem, method: str = "auto", operation: str = "") -> Built:
     if operation == "gram":
         operator, more = _timed(operator.gram)
         construct += more
+        engine = getattr(operator, "method", engine)
     if operation == "adjoint":
         return _built(lambda A, y: A.rmatvec(y), (operator, jnp.asarray(problem.y)), engine, construct)
     return _built(lambda A, x: A.matvec(x), (operator, jnp.asarray(problem.x)), engine, construct)

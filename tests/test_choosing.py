@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.signal
 from comparing import DTYPE, assert_same
 from kernels import RTOL, even, kernel_of, low_rank
 
@@ -127,6 +128,20 @@ def test_a_file_that_is_not_one_of_times_is_refused(tmp_path):
         with pytest.raises(ValueError, match="`file`"):
             co.tune(co.convolution(np.ones(3), 9), file=file)
         assert file.read_text() == text
+
+
+def test_gram_on_full_is_two_products_where_they_cost_less_than_one():
+    kernels = (kernel_of(size).astype("f4") for size in ((3, 2), (8, 9)))  # doubles go through FFTs from 8 x 9 taps on
+    few, many = (co.convolution(k, (512, 500), mode="full").gram() for k in kernels)
+    assert (few.method, few.shape) == ("stencil", many.shape)
+    assert not isinstance(many, type(few))
+    assert many.tags >= {"psd", "selfadjoint"}
+    k, x = kernel_of((8, 9)), np.random.default_rng(5).normal(size=(512, 500))
+    blurred = scipy.signal.fftconvolve(x, k)
+    assert_same(
+        many @ x.astype(DTYPE[False]), scipy.signal.fftconvolve(blurred, k[::-1, ::-1], mode="valid"), "any", rtol=1e-5
+    )
+    assert isinstance(co.convolution(k, (512, 500), boundary="wrap").gram(), type(few))
 
 
 def test_tune_keeps_what_is_known_of_the_operator():
