@@ -36,6 +36,14 @@ def write(results: Mapping[str, Any], output: Path) -> list[Path]:
     return [output / name for name in texts]
 
 
+def keep(results: Mapping[str, Any], output: Path) -> None:
+    """Write the numbers alone, so that a process that ends loses none: ``--from`` makes reports of them."""
+    output.mkdir(parents=True, exist_ok=True)
+    half = output / "results.json.part"
+    half.write_text(as_json(results))
+    half.replace(output / "results.json")
+
+
 def as_json(results: Mapping[str, Any]) -> str:
     """The results as JSON with a line for each point, floating-point numbers to four digits."""
     text = json.dumps({**results, "points": "POINTS"}, indent=1, allow_nan=False)

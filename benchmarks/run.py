@@ -4,7 +4,7 @@ import dataclasses
 import random
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,38 +102,46 @@ def printed(row: Mapping[str, Any], position: str, seconds: float) -> str:
 def run(options: Options) -> dict[str, Any]:
     """Measure what was asked for, write it, and return it."""
     rivals = gather(options)
-    about = machine.describe()
     for name, reason in rivals.missing.items():
         print(f"missing: {name}: {reason}")
-    effort = QUICK if options.quick else FULL
-    grid = quick_grid() if options.quick else full_grid()
-    grid = [point for point in grid if re.search(options.only, f"{point.family}: {point.name}")]
-    rng, rows, begun = random.Random(options.seed), [], time.perf_counter()
-    order = rng.sample(range(len(grid)), len(grid))  # a run that is stopped has seen a fair part of the grid
+    results = {
+        "quick": options.quick,
+        "seconds": 0,
+        "seed": options.seed,
+        "machine": machine.describe(),
+        "versions": rivals.versions,
+        "missing": rivals.missing,
+        "points": [],
+        "cold": [],
+    }
+    begun = time.perf_counter()
     try:
-        for i, number in enumerate(order):
-            start = time.perf_counter()
-            rows.append(measure_point(grid[number], rivals, effort, rng))
-            print(printed(rows[-1], f"[{i + 1}/{len(grid)}]", time.perf_counter() - start), flush=True)
+        for rows in measured(options, rivals):
+            results |= {"points": rows, "seconds": round(time.perf_counter() - begun)}
+            report.keep(results, options.output)
     except KeyboardInterrupt:
-        print(f"stopped: {len(rows)} of {len(grid)} points are reported")
+        print(f"stopped: {len(results['points'])} points are reported")
     finally:
         for worker in rivals.workers.values():
             worker.stop()
-    rows = [row for _, row in sorted(zip(order, rows, strict=False), key=lambda pair: pair[0])]
-    starts = cold_starts(options, rivals)
-    results = {
-        "quick": options.quick,
-        "seconds": round(time.perf_counter() - begun),
-        "seed": options.seed,
-        "machine": about,
-        "versions": rivals.versions,
-        "missing": rivals.missing,
-        "points": rows,
-        "cold": starts,
-    }
+    results["cold"] = cold_starts(options, rivals)
+    results["seconds"] = round(time.perf_counter() - begun)
     finish(results, options.output)
     return results
+
+
+def measured(options: Options, rivals: Rivals) -> Iterator[list[dict[str, Any]]]:
+    """Measure point after point, in random order; yield all that there are so far, in the grid's order."""
+    effort = QUICK if options.quick else FULL
+    grid = quick_grid() if options.quick else full_grid()
+    grid = [point for point in grid if re.search(options.only, f"{point.family}: {point.name}")]
+    rng, rows = random.Random(options.seed), {}
+    order = rng.sample(range(len(grid)), len(grid))  # a run that is stopped has seen a fair part of the grid
+    for i, number in enumerate(order):
+        start = time.perf_counter()
+        rows[number] = measure_point(grid[number], rivals, effort, rng)
+        print(printed(rows[number], f"[{i + 1}/{len(grid)}]", time.perf_counter() - start), flush=True)
+        yield [rows[each] for each in sorted(rows)]
 
 
 def cold_starts(options: Options, rivals: Rivals) -> list[dict[str, Any]]:

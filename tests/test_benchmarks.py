@@ -185,6 +185,26 @@ def test_reports_of_a_measured_point(tmp_path, monkeypatch):
     assert all(r["candidates"][ours.AUTO]["error"] < 1e-5 for r in rows)
 
 
+def test_a_run_that_ends_early_keeps_what_it_has_measured(tmp_path, monkeypatch):
+    def measure(point, *_):
+        if point is SMALL[1]:
+            raise MemoryError
+        return measure_point(point, *_)
+
+    measure_point = run.measure_point
+    monkeypatch.setattr(ours, "engines", lambda *_: [])
+    monkeypatch.setattr(run, "gather", lambda _: NOBODY)
+    monkeypatch.setattr(run, "quick_grid", lambda: SMALL[:2])
+    monkeypatch.setattr(run, "measure_point", measure)
+    seed = next(s for s in range(9) if random.Random(s).sample(range(2), 2) == [0, 1])
+    with pytest.raises(MemoryError):
+        run.run(run.Options(quick=True, output=tmp_path, seed=seed))
+    kept = json.loads((tmp_path / "results.json").read_text())
+    assert [row["name"] for row in kept["points"]] == [SMALL[0].name]
+    run.finish(kept, tmp_path)
+    assert "a quick run of 1 points" in (tmp_path / "summary.md").read_text()
+
+
 def test_numbers_in_tables():
     assert [report.number(v) for v in (0.123, 12.3, 0.00012, 0.0, None, float("nan"))] == [
         *("0.12", "12", "1.2e-04", "0.0", "–", "–")
