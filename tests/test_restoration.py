@@ -50,6 +50,18 @@ def test_minimum_of_the_ftvd_problem_by_other_methods():
     np.testing.assert_allclose(mu * co.fista(A, b, penalty=penalty, rtol=0.0).objective, 3482.76, rtol=1e-4)
 
 
+@needs_x64
+def test_fifty_steps_on_the_siemens_star():
+    """SCICO's example: weight 2e-2, 50 steps. Published is 22.05 dB, star and noise made by other programs."""
+    penalty, found = co.TotalVariation(2e-2, boundary="wrap"), []
+    for seed in range(5):
+        p = co.problems.siemens_star(seed=seed)
+        sol = co.admm(p.A, p.b, penalty=penalty, rtol=0.0, max_steps=50)
+        assert sol.num_steps == 50
+        found.append(p.psnr(sol.x))
+    assert abs(np.mean(found) - 22.05) < 0.1
+
+
 @pytest.mark.parametrize(("number", "least"), [pytest.param(3, 6.9, marks=pytest.mark.slow), (6, 2.5)])
 def test_total_variation_in_the_classical_experiments(number, least):
     problem = co.problems.classical(number, image=co.problems.photograph(), seed=0)
