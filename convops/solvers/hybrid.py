@@ -17,10 +17,12 @@ from .progress import Callbacks
 from .removed import noise_of
 from .seen import seen
 from .solution import CONVERGED, NONFINITE, RULED, Solution
+from .units import proportional
 
 SAFETY = 1.01  # the discrepancy principle's factor on the noise level
 
 
+@proportional()
 def hybrid_lsqr(
     A: LinearOperator,
     b: Any,
@@ -105,6 +107,7 @@ def hybrid_lsqr(
     return _solved(**locals(), normal=False)
 
 
+@proportional()
 def hybrid_lsmr(
     A: LinearOperator,
     b: Any,

@@ -11,6 +11,7 @@ from ..operators.sums import inner, length
 from .least_squares import LeastSquares, minimised
 from .progress import Callbacks
 from .solution import CONVERGED, INDEFINITE, NONFINITE, RUNNING, Solution
+from .units import proportional
 
 
 class CglsState(NamedTuple):
@@ -56,6 +57,7 @@ class Cgls:
         return problem.told(state.x, length(state.r), state.gradient)
 
 
+@proportional()
 def cgls(
     A: LinearOperator,
     b: Any,

@@ -13,6 +13,7 @@ from .golub_kahan import GolubKahan, begin, done, euclidean, extend
 from .least_squares import LeastSquares, minimised, needs_rows
 from .progress import Callbacks
 from .solution import Solution
+from .units import proportional
 
 
 class Tail(NamedTuple):
@@ -135,6 +136,7 @@ def _tail(last: Tail, turned: tuple[jax.Array, ...], entries: tuple[jax.Array, .
     return Tail(beta_dd, beta_d, rho_d, tau, theta, zeta, lost), lost + (beta_d - tau_d) ** 2 + beta_dd**2
 
 
+@proportional()
 def lsmr(
     A: LinearOperator,
     b: Any,

@@ -13,6 +13,7 @@ from .golub_kahan import GolubKahan, begin, done, euclidean, extend
 from .least_squares import LeastSquares, minimised, needs_rows
 from .progress import Callbacks
 from .solution import Solution
+from .units import proportional
 
 
 class LsqrState(NamedTuple):
@@ -75,6 +76,7 @@ class Lsqr:
         return problem.told(state.x, state.residual, state.gradient, norm=state.norm, condition=condition)
 
 
+@proportional()
 def lsqr(
     A: LinearOperator,
     b: Any,

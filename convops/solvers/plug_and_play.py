@@ -28,6 +28,7 @@ from .seen import seen
 from .shrinkage import THRESHOLD
 from .solution import NONFINITE, SCHEDULED, Solution
 from .spectral import Transform
+from .units import proportional
 
 STEPS = {"hqs": 12, "admm": 12, "fista": 60, "red": 100}  # from the result of dct_deblur; twice that from a worse start
 WEIGHT = {"hqs": 0.25, "admm": 1.0, "fista": 1.0, "red": 1.0}  # consistent ones, but that hqs has no memory
@@ -37,6 +38,7 @@ LEAST_NOISE = 1e-4  # in units of the data's standard deviation: without noise t
 SMOOTH = 50.0  # weight of the first iterate's gradient, in units of noise^2 / variance of the data
 
 
+@proportional()
 def plug_and_play(
     A: LinearOperator,
     b: Any,

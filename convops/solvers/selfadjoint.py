@@ -16,8 +16,10 @@ from .least_squares import checked_preconditioner
 from .minimal_residuals import Minres, MinresState
 from .progress import Callbacks
 from .solution import CONVERGED, INEXACT, Solution
+from .units import proportional
 
 
+@proportional()
 def cg(
     A: LinearOperator,
     b: Any,
@@ -84,6 +86,7 @@ def cg(
     return _solved(ConjugateGradient(), A, b, shift, x0, preconditioner, truth, stop, max_steps, how)
 
 
+@proportional()
 def minres(
     A: LinearOperator,
     b: Any,

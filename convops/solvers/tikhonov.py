@@ -18,8 +18,10 @@ from .removed import noise_of
 from .roughness import roughness
 from .seen import seen
 from .solution import CONVERGED, INDEFINITE, INEXACT, NONFINITE, STOPPED, Solution
+from .units import proportional
 
 
+@proportional()
 def tikhonov(
     A: LinearOperator,
     b: Any,

@@ -24,6 +24,7 @@ from .removed import noise_of_blur
 from .seen import seen
 from .solution import Solution
 from .splitting import span_of
+from .units import proportional
 from .weight_path import weight_path
 
 RELAXATION = 1.7
@@ -93,6 +94,7 @@ def _weighted(A: LinearOperator, options: dict[str, Any], first: Any, b: jax.Arr
     return total_variation(A, b, weight=weight, x0=first if x0 is None else x0, **options)
 
 
+@proportional("weight")
 def total_variation(
     A: LinearOperator,
     b: Any,

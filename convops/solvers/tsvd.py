@@ -15,11 +15,13 @@ from .checks import data_of, dtype_of, scalar
 from .removed import noise_of
 from .selection import Selection, data_size, relative_whiteness
 from .solution import Solution
+from .units import proportional
 
 RULES = "gcv", "discrepancy"
 LEFT = 8  # data that the residual keeps at least, for GCV: of fewer their mean square says nothing
 
 
+@proportional()
 def tsvd(A: LinearOperator, b: Any, *, threshold: Any = "gcv", noise: Any = None) -> Solution:
     """Solve A x = b by the truncated singular value decomposition: ``x = sum of v_i u_i^H b / s_i over s_i >= t``.
 
