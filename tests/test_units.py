@@ -30,6 +30,7 @@ SOLVERS = {
     "tikhonov, steps": (co.tikhonov, OPEN, {"weight": 1e-2, "L": "gradient", "x0": START}),
     "tsvd": (co.tsvd, A, {"threshold": "discrepancy", "noise": 0.02}),
     "total_variation": (co.total_variation, A, {"weight": 0.01}),
+    "total_variation, a rule": (co.total_variation, A, {"weight": "discrepancy", "noise": 0.02}),
     "total_variation, chosen": (co.total_variation, A, {"noise": 0.02, "x0": START}),
     "plug_and_play": (co.plug_and_play, A, {"noise": 0.02, "steps": 2, "first": 0.1, "last": 0.03}),
 }
@@ -52,6 +53,10 @@ def test_solution_is_proportional_to_the_data(name):
         if usual.weight is not None:
             factor = unit if solver is co.total_variation else 1.0
             np.testing.assert_allclose(np.asarray(found.weight, float) / factor, usual.weight, **close)
+        if solver is co.total_variation and usual.selection is not None:
+            np.testing.assert_allclose(
+                np.asarray(found.selection.weights, float) / unit, usual.selection.weights, **close
+            )
         for figure, factor in (("residual_norm", unit), ("gradient_norm", unit), ("error", 1.0), ("sigma", unit)):
             if figure in usual.history:
                 told = np.asarray(found.history[figure], float) / factor

@@ -76,19 +76,20 @@ def gram(op: "Convolution") -> "Convolution | None":
     exact = window.circulant or (window.mode == "full" and set(window.step) == {1})
     if not exact or op.channels or _half(op.kernel.dtype):
         return None
-    flipped = jnp.flip(jnp.conj(op.kernel), tuple(range(-window.ndim, 0)))
-    kernel = _convolved(flipped, op.kernel, window, window)
     centred = make_window(
         window.signal,
-        kernel.shape,
+        tuple(2 * k - 1 for k in window.kernel),
         boundary=window.boundary,
         origin=tuple(k - 1 for k in window.kernel),
         dilation=window.dilation,
     )
+    dense = op.method == "stencil" and op.structure.taps is None
+    if dense and window.mode == "full" and 2 * op._predicted(window) < _WORTHWHILE * op._predicted(centred):
+        return None
+    flipped = jnp.flip(jnp.conj(op.kernel), tuple(range(-window.ndim, 0)))
+    kernel = _convolved(flipped, op.kernel, window, window)
     facts = frozenset({"selfadjoint", "psd"})
-    fused = build(kernel, centred, op.in_shape, op.axes, method=op.requested, facts=facts, strict=False)
-    apart = window.mode == "full" and 2 * op._predicted() < _WORTHWHILE * fused._predicted()
-    return None if apart else fused
+    return build(kernel, centred, op.in_shape, op.axes, method=op.requested, facts=facts, strict=False)
 
 
 def _half(dtype: jnp.dtype) -> bool:

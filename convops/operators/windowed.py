@@ -1,6 +1,7 @@
 """Convolution: the window of a convolution as an operator, its engine chosen and prepared by `build`."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ import numpy as np
 from . import fusion, window_matrix
 from .arrays import traced
 from .base import LinearOperator, Shape
-from .engines import ENGINES, able, choose, facts_of, predicted, separable
+from .engines import ENGINES, able, choose, facts_of, separable
 from .engines.facts import Facts
 from .explaining import explanation
 from .norms import convolution_norm
@@ -126,9 +127,10 @@ class Convolution(LinearOperator):
         channels = (self.out_shape[0], self.in_shape[0]) if self.channels else None  # of many kernels: by shape alone
         return Facts(self.window, np.dtype(self.dtype), channels, None, carried)
 
-    def _predicted(self) -> float:
-        """Predicted time of a product, in microseconds."""
-        return predicted(self._facts(), self.method, self.structure)
+    def _predicted(self, window: Window) -> float:
+        """Predicted time of a product over a window, by shapes alone, in microseconds."""
+        choice = choose(replace(self._facts(), window=window, numbers=None), self.requested)
+        return choice.costs[choice.engine]
 
     def explain(self) -> str:
         return explanation(self, self._facts())

@@ -16,6 +16,7 @@ from .photons import counts_photons, photons_per_unit
 from .pictures import Whole, axes_of, filled, held, keep_of, light, picture_and_kernel, whole
 from .removed import noise_of_blur
 from .seen import seen
+from .units import USUAL, power_of_two
 
 ROUNDED = 12**-0.5  # standard deviation of what rounding to whole numbers does
 ALL = 0.999  # of the sum of its moduli: a kernel with so much at its centre is a point
@@ -172,8 +173,7 @@ def _without(b: np.ndarray, level: np.ndarray) -> np.ndarray:
 
 def _scaled(b: np.ndarray, real: Any) -> tuple[np.ndarray, float]:
     """The data, by a unit in which squares neither vanish nor overflow in single precision: 1 for what is usual."""
-    top = float(np.max(np.abs(b)))
-    unit = 1.0 if top == 0 or 1e-6 < top < 1e7 else 2.0 ** math.floor(math.log2(top))
+    unit = power_of_two(float(np.max(np.abs(b))), *USUAL[32])
     return (b / unit).astype(real), unit
 
 

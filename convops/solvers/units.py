@@ -51,8 +51,13 @@ def unit_for(A: Any, b: Any) -> float:
         return 1.0
     top = float(np.max(np.abs(numbers)))
     real = jnp.finfo(jnp.promote_types(jnp.result_type(numbers, *A._inexact_leaves()), jnp.float32))
-    low, high = USUAL[real.bits]
-    return 1.0 if top == 0 or low <= top <= high or not math.isfinite(top) else 2.0 ** math.floor(math.log2(top))
+    return power_of_two(top, *USUAL[real.bits])
+
+
+def power_of_two(top: float, low: float, high: float) -> float:
+    """Return the power of two below a number, or 1 if it is between the bounds, zero or no number."""
+    usual = top == 0 or low <= top <= high or not math.isfinite(top)
+    return 1.0 if usual else 2.0 ** math.floor(math.log2(top))
 
 
 def _solved(solver: Callable[..., Solution], unit: float, named: dict[str, Any], more: Sequence[str]) -> Solution:
@@ -106,7 +111,5 @@ def _told(found: Solution, unit: float, weighed: float) -> Solution:
         objective=found.objective * unit * unit,
         history=_figures(found.history, unit),
         weight=found.weight if weighed == 1 else found.weight * weighed,
-        selection=chosen
-        if chosen is None or weighed == 1
-        else dataclasses.replace(chosen, weights=chosen.weights * weighed),
+        selection=chosen,
     )

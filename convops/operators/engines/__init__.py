@@ -11,5 +11,4 @@ from . import separable as separable
 from .choose import ENGINES as ENGINES
 from .choose import able as able
 from .choose import choose as choose
-from .choose import predicted as predicted
 from .facts import facts_of as facts_of

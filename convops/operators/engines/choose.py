@@ -39,7 +39,7 @@ def choose(facts: Facts, method: str = "auto", platform: str | None = None) -> C
     """
     if method != "auto" and method not in ENGINES:
         raise ValueError(f"`method` is {method!r}; accepted are 'auto', {', '.join(map(repr, ENGINES))}")
-    table = _table(platform)
+    table = COSTS.get(platform or jax.default_backend(), COSTS["cpu"])
     costs, structures, unsuitable = {}, {}, {}
     for name, engine in ENGINES.items() if method == "auto" else [(method, ENGINES[method])]:
         try:
@@ -64,15 +64,6 @@ def choose(facts: Facts, method: str = "auto", platform: str | None = None) -> C
     if costs[best] < shaped[plain]:
         text += f" by shapes alone: {best} would save too little to trace kernels of one shape apart"
     return Choice(plain, structure, costs, unsuitable, text)
-
-
-def predicted(facts: Facts, method: str, structure: Any) -> float:
-    """Return the predicted time of a product in microseconds, on the platform in use."""
-    return ENGINES[method].work(facts, structure).cost(_table())
-
-
-def _table(platform: str | None = None) -> Any:
-    return COSTS.get(platform or jax.default_backend(), COSTS["cpu"])
 
 
 def able(facts: Facts, method: str) -> bool:
