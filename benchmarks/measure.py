@@ -13,6 +13,7 @@ import numpy as np
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 PAUSE = 2e-3  # before a turn: the threads of the library before still spin for about a millisecond
 TURN = 5e-3  # seconds of one turn, at least one call
+MANY = 100  # calls of one turn at most: a short call's time differs from turn to turn, as its threads wake up or spin
 SLOW = 1.0  # seconds a call; of slower candidates the one call after the warming up is taken
 FAR = 8.0  # times the fastest; candidates that far off are called `FEW` times
 FEW = 3
@@ -32,7 +33,7 @@ class Effort:
 
     seconds: float = 0.15
     least: int = 5
-    most: int = 60
+    most: int = 3000
     patience: float = 1.0  # by what the work is multiplied up to which slow candidates are timed at all
 
 
@@ -110,7 +111,9 @@ def time_in_turn(candidates: Sequence[Candidate], effort: Effort, rng: random.Ra
     estimates = [max(candidate.facts["estimate"], 1e-7) for candidate in timed]
     fastest = min((e for e, c in zip(estimates, timed, strict=True) if "error" in c.facts), default=1.0)
     wanted = calls(estimates, fastest, effort)
-    at_once = [max(1, min(count, int(TURN / estimate))) for count, estimate in zip(wanted, estimates, strict=True)]
+    at_once = [
+        max(1, min(count, MANY, int(TURN / estimate))) for count, estimate in zip(wanted, estimates, strict=True)
+    ]
     turns = [-(-count // many) for count, many in zip(wanted, at_once, strict=True)]  # rounded up
     seconds: list[list[float]] = [[c.facts["estimate"]] if c.facts["estimate"] > SLOW else [] for c in timed]
     gc.collect()

@@ -16,7 +16,7 @@ from .problem import make_problem, reference
 from .registry import PEERS, Peer
 
 FULL = Effort()
-QUICK = Effort(seconds=0.05, most=20, patience=0.2)
+QUICK = Effort(seconds=0.05, most=500, patience=0.2)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -54,6 +54,7 @@ def figures(rows: Sequence[Row]) -> list[Figure]:
     speed = [row for row in rows if median(row, ours.AUTO) is not None]
     return [
         Figure("time / fastest Python peer", _against(speed, "python"), 0.25, GOALS["python"]),
+        Figure("for comparison: fastest native reference / fastest Python peer", _native(speed), 0.25, GOALS["python"]),
         Figure("time / fastest native reference", _against(speed, "native"), 0.9, GOALS["native"]),
         Figure("time / fastest of lax.conv, PyLops, SCICO, DeepInverse", _against(speed, "operators"), 0.2, 1.0),
         Figure("time / each of lax.conv, PyLops, SCICO, DeepInverse", _against_each(speed, "operators"), 0.2, 1.0),
@@ -92,6 +93,16 @@ def ratio(row: Row, group: str) -> tuple[str, float] | None:
 def _against(rows: Iterable[Row], group: str) -> tuple[tuple[str, float], ...]:
     found = [(row["name"], ratio(row, group)) for row in rows]
     return tuple((f"{name} ({rival[0]})", rival[1]) for name, rival in found if rival)
+
+
+def _native(rows: Iterable[Row]) -> tuple[tuple[str, float], ...]:
+    """What the fastest native reference makes of the goals for us: how far a library can get on this machine."""
+
+    def value(row: Row) -> float | None:
+        rival, native = fastest(row, GROUPS["python"]), fastest(row, GROUPS["native"])
+        return native[1] / rival[1] if rival and native else None
+
+    return _mapped(rows, value)
 
 
 def _against_each(rows: Iterable[Row], group: str) -> tuple[tuple[str, float], ...]:
